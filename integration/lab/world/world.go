@@ -1,0 +1,159 @@
+// Package world describes two clouds: what stands in the lab's accounts and
+// projects, and who trusts whom. It is data only; awslab and googlelab give it
+// life, and refuse what the description does not allow.
+package world
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A World is both clouds.
+type World struct {
+	AWS    AWS    `yaml:"aws"`
+	Google Google `yaml:"google"`
+}
+
+// Load reads a world file.
+func Load(path string) (*World, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return w, nil
+}
+
+// Parse reads a world from YAML. Unknown keys are errors.
+func Parse(text []byte) (*World, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	w := new(World)
+	return w, dec.Decode(w)
+}
+
+// AWS is one partition of accounts, by their 12-digit id.
+type AWS struct {
+	Accounts map[string]*Account `yaml:"accounts"`
+}
+
+// An Account is an AWS account.
+type Account struct {
+	// Outbound is the issuer's host, such as
+	// 7c1d….tokens.sts.global.api.aws, once iam:EnableOutboundWebIdentityFederation
+	// was called; empty before.
+	Outbound string           `yaml:"outbound"`
+	Roles    map[string]*Role `yaml:"roles"` // by name, without the path
+	// OIDCProviders are the account's IAM OIDC providers: issuer URL to client ids.
+	OIDCProviders map[string][]string `yaml:"oidc_providers"`
+	Buckets       map[string]*Bucket  `yaml:"buckets"`
+}
+
+// A Role is an IAM role. Trust is its trust policy; Policies are its identity
+// policies; Boundary, where set, is its permissions boundary.
+type Role struct {
+	Path       string          `yaml:"path"`        // "/" where empty
+	UniqueID   string          `yaml:"unique_id"`   // AROA…; derived from the ARN where empty
+	MaxSession int             `yaml:"max_session"` // seconds; 3600 where 0
+	Trust      JSON            `yaml:"trust"`
+	Policies   map[string]JSON `yaml:"policies"` // by name
+	Boundary   JSON            `yaml:"boundary"`
+}
+
+// A Bucket of S3. Policy is its bucket policy, where it has one.
+type Bucket struct {
+	Region string `yaml:"region"`
+	Policy JSON   `yaml:"policy"`
+	KMSKey string `yaml:"kms_key"` // ARN of the default encryption key, where there is one
+}
+
+// Google is Google Cloud, by project id.
+type Google struct {
+	Projects map[string]*Project `yaml:"projects"`
+	// FederatedDelegates says whether a federated principal may pass through
+	// delegates. What the real cloud answers is not known (docs/protocol-notes.md),
+	// so a world can have it either way; nil means yes.
+	FederatedDelegates *bool `yaml:"federated_delegates"`
+}
+
+// A Project is a Google Cloud project.
+type Project struct {
+	Number          string                     `yaml:"number"`
+	ServiceAccounts map[string]*ServiceAccount `yaml:"service_accounts"` // by email
+	// Roles are custom roles by id: their permissions. Their full name is
+	// projects/PROJECT/roles/ID.
+	Roles    map[string][]string   `yaml:"roles"`
+	Bindings []Binding             `yaml:"bindings"` // on the project
+	Pools    map[string]*Pool      `yaml:"pools"`    // workload identity pools, location global
+	Buckets  map[string]*GCSBucket `yaml:"buckets"`
+	Datasets map[string]*Dataset   `yaml:"datasets"`
+	// DisabledAPIs names services that are off, such as iamcredentials.googleapis.com.
+	DisabledAPIs []string `yaml:"disabled_apis"`
+}
+
+// A ServiceAccount with the bindings that stand on it.
+type ServiceAccount struct {
+	UniqueID         string    `yaml:"unique_id"` // 21 digits
+	Disabled         bool      `yaml:"disabled"`
+	Bindings         []Binding `yaml:"bindings"`
+	ExtendedLifetime bool      `yaml:"extended_lifetime"` // listed in iam.allowServiceAccountCredentialLifetimeExtension
+}
+
+// A Binding gives members a role: roles/iam.workloadIdentityUser or
+// projects/P/roles/ID. A member is serviceAccount:EMAIL, principal://… or
+// principalSet://….
+type Binding struct {
+	Role    string   `yaml:"role"`
+	Members []string `yaml:"members"`
+}
+
+// A Pool is a workload identity pool with its providers.
+type Pool struct {
+	Disabled  bool                 `yaml:"disabled"`
+	Providers map[string]*Provider `yaml:"providers"`
+}
+
+// A Provider trusts either an AWS account or an OIDC issuer.
+type Provider struct {
+	Disabled         bool              `yaml:"disabled"`
+	AWSAccount       string            `yaml:"aws_account"`
+	Issuer           string            `yaml:"issuer"`            // https://…
+	AllowedAudiences []string          `yaml:"allowed_audiences"` // OIDC; the provider's own name where empty
+	Mapping          map[string]string `yaml:"attribute_mapping"` // google.subject and attribute.…: CEL
+	Condition        string            `yaml:"attribute_condition"`
+}
+
+// A GCSBucket has uniform bucket-level access.
+type GCSBucket struct {
+	Bindings []Binding `yaml:"bindings"`
+}
+
+// A Dataset of BigQuery.
+type Dataset struct {
+	Bindings []Binding `yaml:"bindings"`
+}
+
+// JSON is a JSON document that may be written as YAML, or as a string of JSON.
+type JSON json.RawMessage
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (j *JSON) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && json.Valid([]byte(n.Value)) && n.Value != "" {
+		*j = JSON(n.Value)
+		return nil
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return err
+	}
+	text, err := json.Marshal(v)
+	*j = text
+	return err
+}

@@ -1,0 +1,94 @@
+package awsid
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// Ambient returns the credentials that the platform gives to this process, in the
+// SDK's own order: the environment (Lambda), a projected token (IRSA on EKS), the
+// container endpoint (EKS Pod Identity, ECS), the instance's metadata (EC2). The
+// SDK's config package would read profiles and SSO as well, at a cost in start-up
+// and with the risk of being somebody else than the platform says.
+func (c *Cloud) Ambient() (aws.CredentialsProvider, error) {
+	switch {
+	case os.Getenv("AWS_ACCESS_KEY_ID") != "":
+		return aws.CredentialsProviderFunc(fromEnvironment), nil
+	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
+		return c.projected(os.Getenv("AWS_ROLE_ARN"), os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
+	case os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
+		return c.container(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "":
+		return c.container("http://169.254.170.2" + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+	}
+	return aws.NewCredentialsCache(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
+		o.Client = imds.New(imds.Options{HTTPClient: c.http})
+	})), nil
+}
+
+func fromEnvironment(context.Context) (aws.Credentials, error) {
+	creds := aws.Credentials{
+		AccessKeyID:     os.Getenv("AWS_ACCESS_KEY_ID"),
+		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
+		Source:          "environment",
+	}
+	if creds.SessionToken == "" {
+		return aws.Credentials{}, fmt.Errorf("the environment has a long-lived key: carnet runs as a role, so AWS_SESSION_TOKEN must be set beside AWS_ACCESS_KEY_ID")
+	}
+	return creds, nil
+}
+
+func (c *Cloud) projected(role, file string) (aws.CredentialsProvider, error) {
+	if role == "" {
+		return nil, fmt.Errorf("AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: annotate the service account with eks.amazonaws.com/role-arn")
+	}
+	return aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(
+		sts.New(c.sts.Options()), role, stscreds.IdentityTokenFile(file))), nil
+}
+
+func (c *Cloud) container(endpoint string) (aws.CredentialsProvider, error) {
+	if err := allowedContainerEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	return aws.NewCredentialsCache(endpointcreds.New(endpoint, func(o *endpointcreds.Options) {
+		o.HTTPClient = c.http
+		o.AuthorizationToken = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+		if file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
+			o.AuthorizationTokenProvider = tokenFile(file)
+		}
+	})), nil
+}
+
+// allowedContainerEndpoint holds what the SDKs hold: plain HTTP only to ECS, to
+// EKS, or to loopback.
+func allowedContainerEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: %w", err)
+	}
+	switch u.Hostname() {
+	case "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "127.0.0.1", "::1":
+		return nil
+	}
+	if u.Scheme == "https" {
+		return nil
+	}
+	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI points at %s: use https, or the container endpoint of ECS or EKS", u.Host)
+}
+
+type tokenFile string
+
+func (f tokenFile) GetToken() (string, error) {
+	text, err := os.ReadFile(string(f))
+	return string(text), err
+}

@@ -1,0 +1,177 @@
+// Package awsid knows how to be somebody on AWS.
+//
+// A [Cloud] is a Region's STS. The process's own role is its [Cloud.Runtime]; any
+// other is a [Role], which is entered in one of two ways, and [Role.Enter] is the
+// only place that decides which: from one of this package's identities by
+// AssumeRole with the role's ExternalId, from anybody else's by
+// AssumeRoleWithWebIdentity with a subject token whose audience is that same id.
+//
+// An [Identity] at the end of a chain is asked for a [Session], and its last
+// AssumeRole carries the session policy. The session without a policy, which the
+// role's whole permission stands behind, is used inside to enter onwards and never
+// leaves this package.
+package awsid
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/keep"
+)
+
+const (
+	// ShortestSession is the least that AssumeRole gives: 900 s.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	ShortestSession = 15 * time.Minute
+	// LongestChained is the most that a role gives to a role: one hour, whatever
+	// its MaxSessionDuration says.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+	LongestChained = time.Hour
+
+	// alive is how much life a session needs to sign one more request.
+	alive = time.Minute
+	// tries bounds the attempts at one call.
+	tries = 3
+)
+
+// Config says which Region's STS is used, and over what.
+type Config struct {
+	Region string       // such as eu-west-1; required: the global endpoint's tokens do not work everywhere
+	HTTP   *http.Client // required
+}
+
+// A Cloud is AWS as seen from this process.
+type Cloud struct {
+	region string
+	http   *http.Client
+	sts    *sts.Client
+}
+
+// New returns AWS as seen through one Region's STS.
+func New(c Config) *Cloud {
+	retryer := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = tries, 2*time.Second
+	})
+	return &Cloud{
+		region: c.Region,
+		http:   c.HTTP,
+		sts: sts.New(sts.Options{
+			Region:      c.Region,
+			HTTPClient:  c.HTTP,
+			Retryer:     retryer,
+			Credentials: aws.AnonymousCredentials{},
+		}),
+	}
+}
+
+// Region is the Region whose STS is called.
+func (c *Cloud) Region() string { return c.region }
+
+// An Ask says what a session is for.
+type Ask struct {
+	Policy   string        // the session policy, as JSON; empty only inside
+	Lifetime time.Duration // how long it should live; 0: the identity's Longest
+}
+
+// A Session is what a role gives for a while.
+type Session struct {
+	exchange.Session
+	ARN     string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/MINT
+	Expires time.Time
+	Trail   exchange.Trail
+}
+
+// An Identity is a role that this process can act as.
+type Identity struct {
+	cloud   *Cloud
+	arn     string
+	longest time.Duration
+	assume  func(context.Context, Ask) (Session, error)
+	onward  keep.Value[Session]
+}
+
+// Runtime is the process's own role, whose credentials the platform provides.
+func (c *Cloud) Runtime(roleARN string, from aws.CredentialsProvider) *Identity {
+	own := func(ctx context.Context, _ Ask) (Session, error) {
+		edge := exchange.Edge{From: "platform", To: roleARN, Op: "credentials"}
+		creds, err := from.Retrieve(ctx)
+		if err != nil {
+			return Session{}, exchange.AtEdge(err, edge, nil)
+		}
+		return platformSession(roleARN, creds), nil
+	}
+	return &Identity{cloud: c, arn: roleARN, assume: own}
+}
+
+func platformSession(roleARN string, creds aws.Credentials) Session {
+	expires := creds.Expires
+	if !creds.CanExpire {
+		// Lambda's environment does not say when its credentials end; Lambda
+		// replaces the sandbox before they do. Look again within the hour.
+		expires = time.Now().Add(time.Hour)
+	}
+	return Session{
+		ARN:     roleARN,
+		Expires: expires,
+		Session: exchange.Session{
+			AccessKeyID:     creds.AccessKeyID,
+			SecretAccessKey: exchange.NewSecret(creds.SecretAccessKey),
+			SessionToken:    exchange.NewSecret(creds.SessionToken),
+		},
+	}
+}
+
+// Principal implements [exchange.Identity]: the role's ARN.
+func (i *Identity) Principal() string { return i.arn }
+
+// Longest is how long a session of this identity can live at the most; 0 for the
+// runtime's own, which gives none away.
+func (i *Identity) Longest() time.Duration { return i.longest }
+
+// Session mints a session that is narrowed by a policy. A session without one is
+// the role itself, and is refused.
+func (i *Identity) Session(ctx context.Context, ask Ask) (Session, error) {
+	switch {
+	case i.longest == 0:
+		return Session{}, fmt.Errorf("%s is the runtime's own role: it is used to enter others and never handed out", i.arn)
+	case ask.Policy == "":
+		return Session{}, fmt.Errorf("a session of %s needs a session policy: without one it would be all that the role may do", i.arn)
+	}
+	return i.assume(ctx, ask)
+}
+
+// self returns the session that enters onwards, from the cache if it lives.
+func (i *Identity) self(ctx context.Context) (Session, error) {
+	s, fresh, err := i.onward.Get(ctx, alive, func(ctx context.Context) (Session, time.Time, error) {
+		s, err := i.assume(ctx, Ask{})
+		return s, s.Expires, err
+	})
+	if err == nil && !fresh {
+		s.Trail = s.Trail.Again()
+	}
+	return s, err
+}
+
+// as makes a call sign with the session.
+func (s Session) as(o *sts.Options) {
+	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return s.sdk(), nil
+	})
+}
+
+func (s Session) sdk() aws.Credentials {
+	return aws.Credentials{
+		AccessKeyID:     s.AccessKeyID,
+		SecretAccessKey: s.SecretAccessKey.Reveal(),
+		SessionToken:    s.SessionToken.Reveal(),
+		CanExpire:       true,
+		Expires:         s.Expires,
+	}
+}

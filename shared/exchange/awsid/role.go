@@ -1,0 +1,147 @@
+package awsid
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// A Role is the name of an IAM role, with what binds it to whoever enters it.
+type Role struct {
+	Cloud *Cloud
+	ARN   string
+	// ExternalID is the ExternalId where a role enters, and the audience of the
+	// token (accounts.google.com:oaud) where another cloud's identity does. AWS
+	// lets roles be entered without; a foreign identity needs it here.
+	ExternalID string
+	// Lifetime is how long the role's sessions may live, where its
+	// MaxSessionDuration was raised; 0: one hour. Chained roles never live longer
+	// than LongestChained.
+	Lifetime time.Duration
+}
+
+// String returns the ARN.
+func (r Role) String() string { return r.ARN }
+
+// Enter links the role to the identity it is entered from: one of ours assumes
+// it, anybody else shows a web identity.
+func (r Role) Enter(from exchange.Identity) (exchange.Identity, error) {
+	if own, ok := from.(*Identity); ok {
+		return r.enteredByRole(own), nil
+	}
+	if r.ExternalID == "" {
+		return nil, fmt.Errorf("%s has no external_id, which is the audience of the token that another cloud's identity shows: without one a token made for anybody would do", r.ARN)
+	}
+	return r.enteredByToken(from), nil
+}
+
+func (r Role) enteredByRole(from *Identity) *Identity {
+	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: min(cmp.Or(r.Lifetime, time.Hour), LongestChained)}
+	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
+		edge := exchange.Edge{From: from.arn, To: r.ARN, Op: "sts:AssumeRole", Mint: exchange.NewMint()}
+		by, err := from.self(ctx)
+		if err != nil {
+			return Session{}, exchange.AtEdge(err, edge, nil)
+		}
+		out, err := r.Cloud.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+			RoleArn:         &r.ARN,
+			RoleSessionName: &edge.Mint,
+			ExternalId:      optional(r.ExternalID),
+			Policy:          optional(ask.Policy),
+			DurationSeconds: seconds(ask.Lifetime, id.longest),
+		}, by.as)
+		if err != nil {
+			return Session{}, failed(err, edge, by.Trail)
+		}
+		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+		return r.session(out.Credentials, out.AssumedRoleUser, edge, by.Trail)
+	}
+	return id
+}
+
+func (r Role) enteredByToken(from exchange.Identity) *Identity {
+	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: cmp.Or(r.Lifetime, time.Hour)}
+	// AWS accepts RS and ES tokens of 256, 384 and 512 bits; Google signs RS256.
+	to := exchange.RelyingParty{Audience: r.ExternalID, Accepts: []exchange.Form{exchange.RS256}}
+	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
+		edge := exchange.Edge{From: from.Principal(), To: r.ARN, Op: "sts:AssumeRoleWithWebIdentity", Mint: exchange.NewMint()}
+		proof, err := from.SubjectToken(ctx, to)
+		if err != nil {
+			return Session{}, exchange.AtEdge(err, edge, nil)
+		}
+		out, err := r.Cloud.sts.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
+			RoleArn:          &r.ARN,
+			RoleSessionName:  &edge.Mint,
+			WebIdentityToken: aws.String(proof.Value.Reveal()),
+			Policy:           optional(ask.Policy),
+			DurationSeconds:  seconds(ask.Lifetime, id.longest),
+		})
+		if err != nil {
+			return Session{}, failed(err, edge, proof.Trail)
+		}
+		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+		return r.session(out.Credentials, out.AssumedRoleUser, edge, proof.Trail)
+	}
+	return id
+}
+
+// session takes STS's answer for what it says, after a look at whether it is for
+// the role that was asked for.
+func (r Role) session(c *types.Credentials, user *types.AssumedRoleUser, edge exchange.Edge, crossed exchange.Trail) (Session, error) {
+	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil || c.SessionToken == nil || c.Expiration == nil {
+		return Session{}, exchange.AtEdge(fmt.Errorf("the answer has no complete credentials"), edge, crossed)
+	}
+	if user == nil || !isSessionOf(aws.ToString(user.Arn), r.ARN) {
+		return Session{}, exchange.AtEdge(fmt.Errorf("the answer is for another role"), edge, crossed)
+	}
+	return Session{
+		Session: exchange.Session{
+			AccessKeyID:     *c.AccessKeyId,
+			SecretAccessKey: exchange.NewSecret(*c.SecretAccessKey),
+			SessionToken:    exchange.NewSecret(*c.SessionToken),
+			AccountID:       account(r.ARN),
+		},
+		ARN:     *user.Arn,
+		Expires: *c.Expiration,
+		Trail:   crossed.Then(edge),
+	}, nil
+}
+
+// isSessionOf tells whether arn:P:sts::ACCOUNT:assumed-role/NAME/SESSION is a
+// session of arn:P:iam::ACCOUNT:role/[PATH/]NAME. STS leaves the path out.
+func isSessionOf(session, role string) bool {
+	s, r := strings.SplitN(session, ":", 6), strings.SplitN(role, ":", 6)
+	if len(s) != 6 || len(r) != 6 || s[4] != r[4] {
+		return false
+	}
+	name := r[5][strings.LastIndex(r[5], "/")+1:]
+	return strings.HasPrefix(s[5], "assumed-role/"+name+"/")
+}
+
+func account(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func seconds(asked, longest time.Duration) *int32 {
+	return aws.Int32(int32(min(cmp.Or(asked, longest), longest) / time.Second))
+}

@@ -1,0 +1,139 @@
+package awsid
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+const (
+	// signedFor is how long AWS takes a signature: 15 minutes from X-Amz-Date.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+	signedFor = 15 * time.Minute
+	// longestJWT is the most that GetWebIdentityToken gives. A token that was
+	// exchanged for this one ends with it, so ask for all.
+	longestJWT = time.Hour
+)
+
+// SubjectToken implements [exchange.Identity]: a signed GetCallerIdentity request,
+// which costs no call, or a JWT of the account's outbound issuer.
+func (i *Identity) SubjectToken(ctx context.Context, to exchange.RelyingParty) (exchange.SubjectToken, error) {
+	for _, form := range to.Accepts {
+		switch form {
+		case exchange.SignedCallerIdentity:
+			return i.signedCallerIdentity(ctx, to.Audience)
+		case exchange.RS256, exchange.ES384:
+			return i.outboundJWT(ctx, to.Audience, form)
+		}
+	}
+	return exchange.SubjectToken{}, fmt.Errorf("%s can prove itself by a signed GetCallerIdentity request or a JWT (RS256, ES384), and %s takes neither", i.arn, to.Audience)
+}
+
+func (i *Identity) signedCallerIdentity(ctx context.Context, audience string) (exchange.SubjectToken, error) {
+	s, err := i.self(ctx)
+	if err != nil {
+		return exchange.SubjectToken{}, err
+	}
+	now := time.Now()
+	token, err := signCallerIdentity(ctx, s.sdk(), i.cloud.region, audience, now)
+	return exchange.SubjectToken{
+		Form:    exchange.SignedCallerIdentity,
+		Value:   exchange.NewSecret(token),
+		Expires: now.Add(signedFor),
+		Trail:   s.Trail,
+	}, err
+}
+
+// The form that Google's STS documents for aws4_request: the request as JSON, its
+// headers as a list sorted by key. Other relying parties write it differently.
+// https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds#advanced_scenarios
+type signedRequest struct {
+	URL     string         `json:"url"`
+	Method  string         `json:"method"`
+	Headers []signedHeader `json:"headers"`
+}
+
+type signedHeader struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// targetResource names the provider that the request is for, so that a request
+// which was shown to one pool cannot be replayed at another.
+const targetResource = "X-Goog-Cloud-Target-Resource"
+
+func signCallerIdentity(ctx context.Context, creds aws.Credentials, region, audience string, now time.Time) (string, error) {
+	host := "sts." + region + "." + dnsSuffix(region)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	if err != nil {
+		return "", fmt.Errorf("region %q makes no host name: %w", region, err)
+	}
+	req.Header.Set(targetResource, audience)
+	empty := sha256.Sum256(nil)
+	if err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(empty[:]), "sts", region, now); err != nil {
+		return "", fmt.Errorf("signing GetCallerIdentity: %w", err)
+	}
+	headers := []signedHeader{{"Host", host}}
+	for key := range req.Header {
+		headers = append(headers, signedHeader{key, req.Header.Get(key)})
+	}
+	slices.SortFunc(headers, func(a, b signedHeader) int { return cmp.Compare(a.Key, b.Key) })
+	text, err := json.Marshal(signedRequest{URL: req.URL.String(), Method: req.Method, Headers: headers})
+	return url.QueryEscape(string(text)), err
+}
+
+// dnsSuffix is the partition's, for the Regions of China.
+func dnsSuffix(region string) string {
+	if strings.HasPrefix(region, "cn-") {
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
+}
+
+func algorithm(form exchange.Form) string {
+	if form == exchange.ES384 {
+		return "ES384"
+	}
+	return "RS256"
+}
+
+func (i *Identity) outboundJWT(ctx context.Context, audience string, form exchange.Form) (exchange.SubjectToken, error) {
+	s, err := i.self(ctx)
+	if err != nil {
+		return exchange.SubjectToken{}, err
+	}
+	edge := exchange.Edge{From: i.arn, To: audience, Op: "sts:GetWebIdentityToken"}
+	out, err := i.cloud.sts.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
+		Audience:         []string{audience},
+		SigningAlgorithm: aws.String(algorithm(form)),
+		DurationSeconds:  aws.Int32(int32(min(longestJWT, time.Until(s.Expires)) / time.Second)),
+	}, s.as)
+	if err != nil {
+		return exchange.SubjectToken{}, failed(err, edge, s.Trail)
+	}
+	if out.WebIdentityToken == nil || out.Expiration == nil {
+		return exchange.SubjectToken{}, exchange.AtEdge(fmt.Errorf("the answer has no token"), edge, s.Trail)
+	}
+	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return exchange.SubjectToken{
+		Form:    form,
+		Value:   exchange.NewSecret(*out.WebIdentityToken),
+		Expires: *out.Expiration,
+		Trail:   s.Trail.Then(edge),
+	}, nil
+}

@@ -1,0 +1,205 @@
+package gcpid
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+const (
+	// maxAnswer bounds a response. Google documents 12,288 bytes for a token.
+	maxAnswer = 1 << 20
+	tries     = 3
+)
+
+// post sends JSON with a bearer token. The upstream's id of the call goes into the
+// edge.
+func (c *Cloud) post(ctx context.Context, to string, as exchange.Secret, body, answer any, edge *exchange.Edge) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + as.Reveal()}}
+	return c.send(ctx, to, header, text, answer, edge)
+}
+
+// postForm sends a form and, as the token endpoint asks, no Authorization.
+func (c *Cloud) postForm(ctx context.Context, to string, form url.Values, answer any, edge *exchange.Edge) error {
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	return c.send(ctx, to, header, []byte(form.Encode()), answer, edge)
+}
+
+// send tries up to three times, with jitter, as long as the upstream may change
+// its mind.
+func (c *Cloud) send(ctx context.Context, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
+		Multiplier: 3, RandomizationFactor: 1, // full jitter: anything from nothing to twice the interval
+	}
+	var last error
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		last = c.try(ctx, to, header, body, answer, edge)
+		return struct{}{}, retryable(last)
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
+	if err != nil && last != nil {
+		return last
+	}
+	return err
+}
+
+func retryable(err error) error {
+	var up *upstreamError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &up):
+		return err
+	case up.reason() == exchange.Refused:
+		return backoff.Permanent(err)
+	case up.retryAfter > 0:
+		return backoff.RetryAfter(int(up.retryAfter / time.Second))
+	}
+	return err
+}
+
+func (c *Cloud) try(ctx context.Context, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header = header.Clone()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer resp.Body.Close()
+	edge.RequestID = resp.Header.Get("X-Request-Id")
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading the answer: %w", err)
+	case len(text) > maxAnswer:
+		return fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	case resp.StatusCode != http.StatusOK:
+		return parseError(resp, text)
+	}
+	return decode(resp, text, answer)
+}
+
+func decode(resp *http.Response, text []byte, answer any) error {
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
+		return fmt.Errorf("the answer is %q and not JSON", kind)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		// The decoder's error would quote the answer, and the answer has a token.
+		return errors.New("the answer is not the JSON that was expected")
+	}
+	return nil
+}
+
+// withoutURL keeps the cause alone: the edge says where the call went.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// An upstreamError is what Google said instead of yes.
+type upstreamError struct {
+	status     int
+	code       string // PERMISSION_DENIED, or invalid_grant
+	message    string
+	permission string // the one that is missing, where Google names it
+	retryAfter time.Duration
+}
+
+func (e *upstreamError) Error() string {
+	msg := e.message
+	if e.permission != "" && !strings.Contains(msg, e.permission) {
+		msg += " (" + e.permission + ")"
+	}
+	return msg
+}
+
+func (e *upstreamError) reason() exchange.Reason {
+	switch {
+	case e.status == http.StatusTooManyRequests, e.code == "RESOURCE_EXHAUSTED", e.code == "quota_exceeded":
+		return exchange.Throttled
+	case e.status >= 500, strings.HasPrefix(e.message, "Error connecting to the given credential's issuer"):
+		return exchange.Unavailable
+	}
+	return exchange.Refused
+}
+
+// parseError reads both shapes: IAM's {"error":{"code","status","message"}} and
+// the token endpoint's {"error","error_description"}.
+func parseError(resp *http.Response, text []byte) error {
+	e := &upstreamError{status: resp.StatusCode, code: strconv.Itoa(resp.StatusCode), message: http.StatusText(resp.StatusCode)}
+	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 {
+		e.retryAfter = time.Duration(n) * time.Second
+	}
+	var body struct {
+		Error       json.RawMessage `json:"error"`
+		Description string          `json:"error_description"`
+	}
+	if json.Unmarshal(text, &body) != nil {
+		return e
+	}
+	var oauth string
+	if json.Unmarshal(body.Error, &oauth) == nil {
+		e.code, e.message = oauth, body.Description
+		return e
+	}
+	e.readStatus(body.Error)
+	return e
+}
+
+func (e *upstreamError) readStatus(text []byte) {
+	var s struct {
+		Status  string `json:"status"`
+		Message string `json:"message"`
+		Details []struct {
+			Reason   string            `json:"reason"`
+			Metadata map[string]string `json:"metadata"`
+		} `json:"details"`
+	}
+	if json.Unmarshal(text, &s) != nil || s.Status == "" {
+		return
+	}
+	e.code, e.message = s.Status, s.Message
+	for _, d := range s.Details {
+		if p := d.Metadata["permission"]; p != "" {
+			e.permission = p
+		}
+		if d.Reason == "SERVICE_DISABLED" {
+			e.code = d.Reason
+		}
+	}
+}
+
+// failed makes an EdgeError of what went wrong on an edge.
+func failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
+	var up *upstreamError
+	if !errors.As(err, &up) {
+		return exchange.AtEdge(err, edge, crossed)
+	}
+	return &exchange.EdgeError{
+		Edge: edge, Crossed: crossed, Reason: up.reason(),
+		Code: up.code, Status: up.status, RetryAfter: up.retryAfter, Err: err,
+	}
+}
