@@ -1,0 +1,60 @@
+package catalog
+
+// ParseOperator reads carnet.yaml. The error is Problems, with all of them.
+func ParseOperator(file string, text []byte) (*Operator, error) {
+	r := &reader{file: file}
+	m := r.mapping(r.root(text), "the file")
+	op := new(Operator)
+	if m.node != nil {
+		r.operator(m, op)
+	}
+	if len(r.problems) > 0 {
+		return nil, r.problems.sorted()
+	}
+	return op, nil
+}
+
+func (r *reader) operator(m *mapping, op *Operator) {
+	op.Region = m.matching("region", regionRule(), false)
+	op.GoogleAudience = m.text("google_audience")
+	r.runtime(m, op)
+	for _, n := range m.items("providers") {
+		p := r.mapping(n, "a provider")
+		op.Providers = append(op.Providers, Provider{
+			Name:    p.matching("name", providerRule(), true),
+			Kind:    ProviderKind(p.oneOf("kind", string(ProviderAWS), string(ProviderAWS), string(ProviderOIDC))),
+			Account: p.matching("account", accountIDRule(), true),
+		})
+		p.done()
+	}
+	for _, n := range m.items("issuers") {
+		i := r.mapping(n, "an issuer")
+		op.Issuers = append(op.Issuers, Issuer{
+			URL:      i.matching("issuer", issuerRule(), true),
+			Audience: i.must("audience", "https://carnet.example"),
+		})
+		i.done()
+	}
+	m.done()
+}
+
+func (r *reader) runtime(m *mapping, op *Operator) {
+	n := m.take("runtime")
+	if n == nil {
+		r.bad(m.node, "the file has no runtime: write `runtime: {aws: {role: …, region: …}}`, or gcp with a service_account, or both")
+		return
+	}
+	both := r.mapping(n, "runtime")
+	if aws := both.take("aws"); aws != nil {
+		at := r.mapping(aws, "runtime.aws")
+		op.Runtime.AWS.Role = at.matching("role", roleRule(), true)
+		op.Runtime.AWS.Region = at.matching("region", regionRule(), false)
+		at.done()
+	}
+	if gcp := both.take("gcp"); gcp != nil {
+		at := r.mapping(gcp, "runtime.gcp")
+		op.Runtime.GCP.ServiceAccount = at.matching("service_account", accountRule(), true)
+		at.done()
+	}
+	both.done()
+}

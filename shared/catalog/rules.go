@@ -1,0 +1,121 @@
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A rule is a grammar, its name, and something that follows it. Each pattern stands
+// in the JSON Schema as well, word for word.
+type rule struct {
+	name    string
+	example string
+	pattern string
+}
+
+func (r rule) ok(s string) bool { return regexp.MustCompile(r.pattern).MatchString(s) }
+
+func nameRule() rule {
+	return rule{"a name of 1 to 32 lower-case letters, digits and dashes", "acme", `^[a-z0-9-]{1,32}$`}
+}
+
+// ValidName tells whether a tenant or a destination can have that name.
+func ValidName(s string) bool {
+	if len(s) < 1 || len(s) > 32 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// roleRule: role names have 64 characters of [\w+=,.@-], after a path.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func roleRule() rule {
+	return rule{"the ARN of a role", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`}
+}
+
+func principalRule() rule {
+	return rule{"the ARN of a role or a user", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`}
+}
+
+// accountRule: 6 to 30 characters before the project.
+// https://cloud.google.com/iam/docs/service-accounts-create
+func accountRule() rule {
+	return rule{"the email of a service account", "name@project.iam.gserviceaccount.com", `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9](\.[a-z0-9.-]+)?\.iam|[0-9]+-compute@developer|[a-z][a-z0-9-]{4,28}[a-z0-9]@appspot)\.gserviceaccount\.com$`}
+}
+
+func emailRule() rule {
+	return rule{"an email", "name@project.iam.gserviceaccount.com", `^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`}
+}
+
+// externalIDRule: 2 to 1,224 characters.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func externalIDRule() rule {
+	return rule{"an ExternalId of 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40", `^[A-Za-z0-9_+=,.@:/-]{2,1224}$`}
+}
+
+func providerRule() rule {
+	return rule{"a provider's resource name with the project's number", "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/POOL/providers/PROVIDER", `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$`}
+}
+
+func regionRule() rule {
+	return rule{"an AWS Region", "eu-west-1", `^[a-z]{2}(-[a-z]+)+-[0-9]$`}
+}
+
+func accountIDRule() rule {
+	return rule{"an AWS account, 12 digits in quotes", `"111122223333"`, `^[0-9]{12}$`}
+}
+
+// s3BucketRule: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func s3BucketRule() rule {
+	return rule{"the name of a bucket", "acme-lake", `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`}
+}
+
+// gcsBucketRule: https://cloud.google.com/storage/docs/buckets#naming
+func gcsBucketRule() rule {
+	return rule{"the name of a bucket", "acme-drop", `^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`}
+}
+
+func projectRule() rule {
+	return rule{"a project's id", "acme-prod", `^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`}
+}
+
+// datasetRule: https://cloud.google.com/bigquery/docs/datasets#dataset-naming
+func datasetRule() rule {
+	return rule{"a dataset's name", "shared", `^[A-Za-z0-9_]{1,1024}$`}
+}
+
+func kmsKeyRule() rule {
+	return rule{"the ARN of a KMS key", "arn:aws:kms:eu-west-1:111122223333:key/ID", `^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`}
+}
+
+func issuerRule() rule {
+	return rule{"an issuer's https URL", "https://token.actions.githubusercontent.com", `^https://[^\s?#@]+$`}
+}
+
+// CheckPrefix refuses what could become syntax in a policy or an expression, and
+// what a store would not treat as a folder.
+func CheckPrefix(p string) error {
+	if len(p) > 512 {
+		return fmt.Errorf("is longer than 512 bytes")
+	}
+	for _, c := range p {
+		if c < 0x20 || c == 0x7f || c == '\uFFFD' || strings.ContainsRune("*?$'\"`\\{}", c) {
+			return fmt.Errorf("has %q in it, which means something in a policy: take it out", c)
+		}
+	}
+	if strings.HasPrefix(p, "/") {
+		return fmt.Errorf("begins with a slash: object names do not, so take it off")
+	}
+	for _, segment := range strings.Split(strings.TrimSuffix(p, "/"), "/") {
+		if p != "" && (segment == "" || segment == "." || segment == "..") {
+			return fmt.Errorf("has the segment %q: name every folder", segment)
+		}
+	}
+	return nil
+}

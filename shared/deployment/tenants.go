@@ -1,0 +1,75 @@
+package deployment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
+)
+
+// linkedTenants bounds how many tenants stay linked, with what they cache.
+const linkedTenants = 10_000
+
+// tenants links tenants on demand and keeps each as long as its file stays as it
+// was. It implements [exchange.Tenants].
+type tenants struct {
+	source catalog.Source
+	linker *destination.Linker
+	linked *lru.Cache[string, linked]
+}
+
+type linked struct {
+	version string
+	tenant  *exchange.Tenant
+}
+
+func newTenants(source catalog.Source, linker *destination.Linker) *tenants {
+	cache, err := lru.New[string, linked](linkedTenants)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &tenants{source: source, linker: linker, linked: cache}
+}
+
+// Tenant implements [exchange.Tenants].
+func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, error) {
+	if !catalog.ValidName(name) {
+		return nil, exchange.ErrNoTenant
+	}
+	file := path.Join("tenants", name+".yaml")
+	text, version, err := t.source.Read(ctx, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.linked.Remove(name)
+		return nil, exchange.ErrNoTenant
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the catalog: %w", err)
+	}
+	if held, ok := t.linked.Get(name); ok && held.version == version {
+		return held.tenant, nil
+	}
+	tenant, err := t.link(file, text)
+	if err == nil {
+		t.linked.Add(name, linked{version, tenant})
+	}
+	return tenant, err
+}
+
+func (t *tenants) link(file string, text []byte) (*exchange.Tenant, error) {
+	parsed, err := catalog.ParseTenant(file, text)
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := t.linker.Link(parsed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return tenant, nil
+}

@@ -1,0 +1,131 @@
+// Package destination knows the kinds of places where customers keep data.
+//
+// A destination is a chain and one method: it asks the identity at the chain's end
+// for what its kind takes, narrowed to what the catalog grants. It does not know
+// where the process runs, nor how the chain got there. One file is one kind; the
+// switch in [Linker.Link] lists them all.
+package destination
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/keep"
+)
+
+// mint makes a fresh credential for the grant that lives for the lifetime.
+type mint func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error)
+
+// A place is a destination whose chain is linked. What its kind does is in mint.
+type place struct {
+	kind    string
+	chain   []string
+	owners  map[string]exchange.Owner
+	grant   exchange.Grant
+	longest time.Duration // the most life that the chain can give
+	minTTL  time.Duration // the file's own, 0 where it has none
+	mint    mint
+
+	// whole keeps the credential for the full grant. A narrowed one is minted
+	// afresh, so nothing here ever has to ask what a kept one was for.
+	whole keep.Value[*exchange.Credential]
+}
+
+// Kind implements [exchange.Destination].
+func (p *place) Kind() string { return p.kind }
+
+// Chain implements [exchange.Destination].
+func (p *place) Chain() []string { return p.chain }
+
+// OwnerOf implements [exchange.Destination]. What is in nobody's file is the
+// operator's.
+func (p *place) OwnerOf(principal string) exchange.Owner {
+	if o, ok := p.owners[principal]; ok {
+		return o
+	}
+	return exchange.Operator
+}
+
+// Vend implements [exchange.Destination].
+func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Credential, error) {
+	minTTL := max(req.MinTTL, p.minTTL)
+	if most := p.longest * 3 / 4; minTTL > most {
+		return nil, fmt.Errorf("%w: min_ttl is %s, and this chain gives credentials of %s: ask for %s at the most, so that not every request mints anew",
+			exchange.ErrBadRequest, minTTL, p.longest, most)
+	}
+	grant, narrowed, err := narrow(p.grant, req.Grant)
+	if err != nil {
+		return nil, err
+	}
+	if narrowed {
+		return p.mint(ctx, grant, p.longest)
+	}
+	return p.keptWhole(ctx, minTTL)
+}
+
+func (p *place) keptWhole(ctx context.Context, minTTL time.Duration) (*exchange.Credential, error) {
+	cred, fresh, err := p.whole.Get(ctx, minTTL, func(ctx context.Context) (*exchange.Credential, time.Time, error) {
+		cred, err := p.mint(ctx, p.grant, p.longest)
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		return cred, cred.Expires, nil
+	})
+	if err != nil || fresh {
+		return cred, err
+	}
+	again := *cred
+	again.Trail = cred.Trail.Again()
+	return &again, nil
+}
+
+// narrow returns what is asked for, if the catalog grants as much. An empty part
+// of the request means all of that part.
+func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
+	if asked.IsZero() {
+		return granted, false, nil
+	}
+	grant := granted
+	if asked.Access != "" {
+		if !within(asked.Access, granted.Access) {
+			return grant, false, fmt.Errorf("%w: access %q is more than the catalog grants (%s)", exchange.ErrBadRequest, asked.Access, granted.Access)
+		}
+		grant.Access = asked.Access
+	}
+	if len(asked.Prefixes) > 0 {
+		prefixes, err := narrowPrefixes(granted.Prefixes, asked.Prefixes)
+		if err != nil {
+			return grant, false, err
+		}
+		grant.Prefixes = prefixes
+	}
+	same := grant.Access == granted.Access && slices.Equal(grant.Prefixes, granted.Prefixes)
+	return grant, !same, nil
+}
+
+func within(asked, granted exchange.Access) bool {
+	known := asked == exchange.Read || asked == exchange.Write || asked == exchange.ReadWrite
+	return known && (!asked.CanRead() || granted.CanRead()) && (!asked.CanWrite() || granted.CanWrite())
+}
+
+func narrowPrefixes(granted, asked []string) ([]string, error) {
+	var prefixes []string
+	for _, p := range asked {
+		if err := catalog.CheckPrefix(p); err != nil {
+			return nil, fmt.Errorf("%w: prefix %q %w", exchange.ErrBadRequest, p, err)
+		}
+		if p != "" && !strings.HasSuffix(p, "/") {
+			p += "/" // "acme" must not reach "acme-2"
+		}
+		if !slices.ContainsFunc(granted, func(g string) bool { return strings.HasPrefix(p, g) }) {
+			return nil, fmt.Errorf("%w: prefix %q is outside what the catalog grants", exchange.ErrBadRequest, p)
+		}
+		prefixes = append(prefixes, p)
+	}
+	return prefixes, nil
+}
