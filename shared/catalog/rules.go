@@ -12,12 +12,15 @@ type rule struct {
 	name    string
 	example string
 	pattern string
+	most    int // characters; 0 where the pattern bounds them
 }
 
-func (r rule) ok(s string) bool { return regexp.MustCompile(r.pattern).MatchString(s) }
+func (r rule) ok(s string) bool {
+	return (r.most == 0 || len(s) <= r.most) && regexp.MustCompile(r.pattern).MatchString(s)
+}
 
 func nameRule() rule {
-	return rule{"a name of 1 to 32 lower-case letters, digits and dashes", "acme", `^[a-z0-9-]{1,32}$`}
+	return rule{"a name of 1 to 32 lower-case letters, digits and dashes", "acme", `^[a-z0-9-]{1,32}$`, 0}
 }
 
 // ValidName tells whether a tenant or a destination can have that name.
@@ -36,66 +39,66 @@ func ValidName(s string) bool {
 // roleRule: role names have 64 characters of [\w+=,.@-], after a path.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func roleRule() rule {
-	return rule{"the ARN of a role", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`}
+	return rule{"the ARN of a role", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0}
 }
 
 func principalRule() rule {
-	return rule{"the ARN of a role or a user", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`}
+	return rule{"the ARN of a role or a user", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0}
 }
 
-// accountRule: 6 to 30 characters before the project.
-// https://cloud.google.com/iam/docs/service-accounts-create
+// accountRule is wider than the 6 to 30 characters that a new account's name has:
+// what exists is what counts, and Google's own accounts are shorter and longer.
 func accountRule() rule {
-	return rule{"the email of a service account", "name@project.iam.gserviceaccount.com", `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9](\.[a-z0-9.-]+)?\.iam|[0-9]+-compute@developer|[a-z][a-z0-9-]{4,28}[a-z0-9]@appspot)\.gserviceaccount\.com$`}
+	return rule{"the email of a service account", "name@project.iam.gserviceaccount.com", `^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*\.gserviceaccount\.com$`, 0}
 }
 
 func emailRule() rule {
-	return rule{"an email", "name@project.iam.gserviceaccount.com", `^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`}
+	return rule{"an email", "name@project.iam.gserviceaccount.com", `^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`, 0}
 }
 
 // externalIDRule: 2 to 1,224 characters.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func externalIDRule() rule {
-	return rule{"an ExternalId of 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40", `^[A-Za-z0-9_+=,.@:/-]{2,1224}$`}
+	return rule{"an ExternalId of 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40", `^[A-Za-z0-9_+=,.@:/-]{2,}$`, 1224}
 }
 
 func providerRule() rule {
-	return rule{"a provider's resource name with the project's number", "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/POOL/providers/PROVIDER", `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$`}
+	return rule{"a provider's resource name with the project's number", "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/POOL/providers/PROVIDER", `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$`, 0}
 }
 
 func regionRule() rule {
-	return rule{"an AWS Region", "eu-west-1", `^[a-z]{2}(-[a-z]+)+-[0-9]$`}
+	return rule{"an AWS Region", "eu-west-1", `^[a-z]{2}(-[a-z]+)+-[0-9]$`, 0}
 }
 
 func accountIDRule() rule {
-	return rule{"an AWS account, 12 digits in quotes", `"111122223333"`, `^[0-9]{12}$`}
+	return rule{"an AWS account, 12 digits in quotes", `"111122223333"`, `^[0-9]{12}$`, 0}
 }
 
 // s3BucketRule: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func s3BucketRule() rule {
-	return rule{"the name of a bucket", "acme-lake", `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`}
+	return rule{"the name of a bucket", "acme-lake", `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`, 0}
 }
 
 // gcsBucketRule: https://cloud.google.com/storage/docs/buckets#naming
 func gcsBucketRule() rule {
-	return rule{"the name of a bucket", "acme-drop", `^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`}
+	return rule{"the name of a bucket", "acme-drop", `^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`, 0}
 }
 
 func projectRule() rule {
-	return rule{"a project's id", "acme-prod", `^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`}
+	return rule{"a project's id", "acme-prod", `^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`, 0}
 }
 
 // datasetRule: https://cloud.google.com/bigquery/docs/datasets#dataset-naming
 func datasetRule() rule {
-	return rule{"a dataset's name", "shared", `^[A-Za-z0-9_]{1,1024}$`}
+	return rule{"a dataset's name", "shared", `^[A-Za-z0-9_]+$`, 1024}
 }
 
 func kmsKeyRule() rule {
-	return rule{"the ARN of a KMS key", "arn:aws:kms:eu-west-1:111122223333:key/ID", `^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`}
+	return rule{"the ARN of a KMS key", "arn:aws:kms:eu-west-1:111122223333:key/ID", `^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`, 0}
 }
 
 func issuerRule() rule {
-	return rule{"an issuer's https URL", "https://token.actions.githubusercontent.com", `^https://[^\s?#@]+$`}
+	return rule{"an issuer's https URL", "https://token.actions.githubusercontent.com", `^https://[^\s?#@]+$`, 0}
 }
 
 // CheckPrefix refuses what could become syntax in a policy or an expression, and

@@ -1,0 +1,193 @@
+// Package awslab is the lab's AWS: STS, the issuer of outbound tokens, and S3.
+//
+// It refuses what AWS refuses. A request counts for nothing until its signature was
+// recomputed from the secret key; a role is entered only if its trust policy, the
+// caller's identity policies, boundary and session policy all let it; a session is
+// bounded by the role and by the policy it was made with. Each rule says where it
+// comes from. What a policy says and this package does not understand is an error
+// when the world is loaded, never a silent yes.
+package awslab
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// Options says what a cloud has around it.
+type Options struct {
+	Now       func() time.Time  // nil: time.Now
+	Transport http.RoundTripper // reaches the issuers of web identities
+}
+
+// A Cloud is AWS as a world describes it. It is safe for concurrent use.
+type Cloud struct {
+	now       func() time.Time
+	transport http.RoundTripper
+	roles     map[string]*role   // by ARN
+	outbound  map[string]*issuer // by account
+	providers map[string]map[string][]string
+	buckets   map[string]*bucket
+	store     http.Handler
+
+	mu       sync.Mutex
+	sessions map[string]*session // by access key id
+}
+
+// A role with its policies parsed.
+type role struct {
+	arn, account, name, path, id string
+	maxSession                   time.Duration
+	trust                        *policy
+	identity                     []*policy
+	boundary                     *policy
+}
+
+// A session is a set of temporary credentials.
+type session struct {
+	keyID, secret, token string
+	role                 *role
+	name                 string
+	policy               *policy // the session policy; nil without one
+	issued, expires      time.Time
+}
+
+// arn is the session's own name. STS leaves the role's path out of it.
+func (s *session) arn() string {
+	return fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", s.role.account, s.role.name, s.name)
+}
+
+// New builds a cloud.
+func New(w *world.AWS, o Options) (*Cloud, error) {
+	c := &Cloud{
+		now: o.Now, transport: o.Transport,
+		roles: map[string]*role{}, outbound: map[string]*issuer{},
+		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
+		sessions: map[string]*session{}, store: newStore(),
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	for id, account := range w.Accounts {
+		if err := c.account(id, account); err != nil {
+			return nil, fmt.Errorf("account %s: %w", id, err)
+		}
+	}
+	return c, nil
+}
+
+func (c *Cloud) account(id string, a *world.Account) error {
+	c.providers[id] = a.OIDCProviders
+	for name, r := range a.Roles {
+		parsed, err := newRole(id, name, r)
+		if err != nil {
+			return fmt.Errorf("role %s: %w", name, err)
+		}
+		c.roles[parsed.arn] = parsed
+	}
+	if a.Outbound != "" {
+		issuer, err := newIssuer(a.Outbound)
+		if err != nil {
+			return err
+		}
+		c.outbound[id] = issuer
+	}
+	for name, b := range a.Buckets {
+		parsed, err := newBucket(id, name, b)
+		if err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+		c.buckets[name] = parsed
+	}
+	return nil
+}
+
+func newRole(account, name string, w *world.Role) (*role, error) {
+	r := &role{account: account, name: name, path: w.Path, id: w.UniqueID, maxSession: time.Hour}
+	if r.path == "" {
+		r.path = "/"
+	}
+	r.arn = "arn:aws:iam::" + account + ":role" + r.path + name
+	if r.id == "" {
+		sum := sha256.Sum256([]byte(r.arn))
+		r.id = "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
+	}
+	if w.MaxSession > 0 {
+		r.maxSession = time.Duration(w.MaxSession) * time.Second
+	}
+	var err error
+	if r.trust, err = parsePolicy(w.Trust, trustPolicy); err != nil {
+		return nil, fmt.Errorf("trust policy: %w", err)
+	}
+	for name, text := range w.Policies {
+		p, err := parsePolicy(text, identityPolicy)
+		if err != nil {
+			return nil, fmt.Errorf("policy %s: %w", name, err)
+		}
+		r.identity = append(r.identity, p)
+	}
+	if len(w.Boundary) > 0 {
+		r.boundary, err = parsePolicy(w.Boundary, identityPolicy)
+	}
+	return r, err
+}
+
+// Owns tells whether a host is this cloud's.
+func (c *Cloud) Owns(host string) bool {
+	host = hostOnly(host)
+	return host == "sts.amazonaws.com" || isService(host, "sts") || c.isStore(host) || c.issuerAt(host) != nil
+}
+
+// ServeHTTP answers under the cloud's own host names.
+func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := hostOnly(r.Host)
+	switch {
+	case c.issuerAt(host) != nil:
+		c.issuerAt(host).ServeHTTP(w, r)
+	case c.isStore(host):
+		c.S3().ServeHTTP(w, r)
+	default:
+		c.STS().ServeHTTP(w, r)
+	}
+}
+
+// isService matches SERVICE.REGION.amazonaws.com.
+func isService(host, service string) bool {
+	rest, ok := strings.CutPrefix(host, service+".")
+	region, suffixed := strings.CutSuffix(rest, ".amazonaws.com")
+	return ok && suffixed && region != "" && !strings.Contains(region, ".")
+}
+
+func hostOnly(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return hostport
+}
+
+// Credentials are temporary credentials, as a platform hands them to a function.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expires                                    time.Time
+}
+
+// platformSession is how long Lambda's credentials live at the most here.
+const platformSession = 6 * time.Hour
+
+// RoleSession gives what a platform puts in a function's environment: the role's own
+// first session, which no policy narrows.
+func (c *Cloud) RoleSession(roleARN, name string) (Credentials, error) {
+	r := c.roles[roleARN]
+	if r == nil {
+		return Credentials{}, fmt.Errorf("the lab has no role %s", roleARN)
+	}
+	s := c.open(r, name, nil, platformSession)
+	return Credentials{s.keyID, s.secret, s.token, s.expires}, nil
+}

@@ -1,0 +1,175 @@
+package awslab
+
+import (
+	"encoding/xml"
+	"net/http"
+	"strings"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// A bucket with its policy parsed.
+type bucket struct {
+	name, account, region, kmsKey string
+	policy                        *policy
+}
+
+func newBucket(account, name string, w *world.Bucket) (*bucket, error) {
+	b := &bucket{name: name, account: account, region: w.Region, kmsKey: w.KMSKey}
+	var err error
+	if len(w.Policy) > 0 {
+		b.policy, err = parsePolicy(w.Policy, resourcePolicy)
+	}
+	return b, err
+}
+
+// newStore keeps objects; it knows nothing of who may reach them.
+func newStore() http.Handler {
+	return gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server()
+}
+
+func (c *Cloud) isStore(host string) bool {
+	if isService(host, "s3") {
+		return true
+	}
+	i := strings.Index(host, ".s3.")
+	return i > 0 && isService(host[i+1:], "s3")
+}
+
+// S3 is the store, path style whatever the host, and by virtual host under its own
+// names.
+func (c *Cloud) S3() http.Handler { return http.HandlerFunc(c.serveS3) }
+
+func (c *Cloud) serveS3(w http.ResponseWriter, r *http.Request) {
+	id := requestID()
+	w.Header().Set("X-Amz-Request-Id", id)
+	name, key := c.object(r)
+	op := operation(r, key)
+	w.Header().Set("Lab-Operation", "s3:"+op)
+	if f := c.admit(r, name, key, op); f != nil {
+		text, err := xml.Marshal(s3Error{Code: f.code, Message: f.message, RequestID: id})
+		if err != nil {
+			text = nil
+		}
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(f.status)
+		w.Write(text)
+		return
+	}
+	inner := r.Clone(r.Context())
+	inner.URL.Path, inner.URL.RawPath = "/"+name+"/"+key, ""
+	inner.Host = "s3.amazonaws.com"
+	c.store.ServeHTTP(w, inner)
+}
+
+type s3Error struct {
+	XMLName   xml.Name `xml:"Error"`
+	Code      string
+	Message   string
+	RequestID string `xml:"RequestId"`
+}
+
+// object splits a request into its bucket and key.
+func (c *Cloud) object(r *http.Request) (name, key string) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	host := hostOnly(r.Host)
+	if i := strings.Index(host, ".s3."); i > 0 && c.isStore(host) {
+		return host[:i], path
+	}
+	name, key, _ = strings.Cut(path, "/")
+	return name, key
+}
+
+// operation names what a request does, by the permission that it needs.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+func operation(r *http.Request, key string) string {
+	q := r.URL.Query()
+	switch {
+	case key == "" && r.Method == http.MethodGet && q.Has("location"):
+		return "GetBucketLocation"
+	case key == "" && r.Method == http.MethodGet, key == "" && r.Method == http.MethodHead:
+		return "ListBucket"
+	case key == "":
+		return "PutBucket"
+	case r.Method == http.MethodGet && q.Has("uploadId"):
+		return "ListMultipartUploadParts"
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		return "GetObject"
+	case r.Method == http.MethodDelete && q.Has("uploadId"):
+		return "AbortMultipartUpload"
+	case r.Method == http.MethodDelete:
+		return "DeleteObject"
+	}
+	return "PutObject"
+}
+
+// admit authenticates a request and asks every policy about it.
+func (c *Cloud) admit(r *http.Request, name, key, op string) *fault {
+	s, f := c.authenticate(r, "s3", r.Header.Get("X-Amz-Content-Sha256"))
+	if f != nil {
+		return s3Words(f)
+	}
+	b := c.buckets[name]
+	if b == nil {
+		return &fault{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
+	}
+	resource := "arn:aws:s3:::" + name
+	if key != "" {
+		resource += "/" + key
+	}
+	context := s.context()
+	for _, p := range []string{"prefix", "delimiter"} {
+		if q := r.URL.Query(); q.Has(p) {
+			context["s3:"+p] = []string{q.Get(p)}
+		}
+	}
+	if !c.mayUse(s, b, "s3:"+op, resource, context) || !c.mayUseKey(s, b, op, context) {
+		return accessDenied("User: %s is not authorized to perform: s3:%s on resource: \"%s\"", s.arn(), op, resource)
+	}
+	return nil
+}
+
+// mayUse: within an account one of the two sides is enough, across accounts both
+// must allow it. A session policy limits the session on either.
+func (c *Cloud) mayUse(s *session, b *bucket, action, resource string, context map[string][]string) bool {
+	req := request{action: action, resource: resource, context: context, who: principal{role: s.role, session: s.arn()}}
+	own, theirs := s.permits(req), silent
+	if b.policy != nil {
+		theirs = b.policy.decide(req)
+	}
+	switch {
+	case own == denied || theirs == denied:
+		return false
+	case b.account == s.role.account:
+		return own >= allowed || theirs >= allowed && s.policy == nil && s.role.boundary == nil
+	}
+	return own >= allowed && theirs >= allowed
+}
+
+// mayUseKey: an encrypted bucket wants the key as well.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
+func (c *Cloud) mayUseKey(s *session, b *bucket, op string, context map[string][]string) bool {
+	action := map[string]string{"GetObject": "kms:Decrypt", "PutObject": "kms:GenerateDataKey"}[op]
+	if b.kmsKey == "" || action == "" {
+		return true
+	}
+	d := s.permits(request{action: action, resource: b.kmsKey, context: context})
+	return d == allowed || d == named
+}
+
+// s3Words: S3 has names of its own for the same refusals.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func s3Words(f *fault) *fault {
+	switch {
+	case f.code == "InvalidClientTokenId":
+		return &fault{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
+	case f.code == "ExpiredToken":
+		return &fault{http.StatusBadRequest, "ExpiredToken", "The provided token has expired."}
+	case strings.HasPrefix(f.message, "Signature expired"), strings.HasPrefix(f.message, "Signature not yet current"):
+		return &fault{http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."}
+	}
+	return f
+}

@@ -1,0 +1,162 @@
+package awslab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+const (
+	google = "accounts.google.com"
+	// lateFor: STS takes a token up to five minutes past its exp.
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html
+	lateFor = 5 * time.Minute
+)
+
+type claims struct {
+	jwt.Claims
+	AuthorizedParty string `json:"azp"`
+}
+
+func algorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512}
+}
+
+// assumeRoleWithWebIdentity lets a foreign identity enter a role.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any, *fault) {
+	ask, f := readAsk(args)
+	if f != nil {
+		return nil, f
+	}
+	if n := len(args.Get("WebIdentityToken")); n < 4 || n > 20_000 {
+		return nil, invalid("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length between 4 and 20000")
+	}
+	to := c.roles[args.Get("RoleArn")]
+	refused := accessDenied("Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	if to == nil {
+		return nil, refused
+	}
+	who, token, f := c.webIdentity(r, to.account, args.Get("WebIdentityToken"))
+	if f != nil {
+		return nil, f
+	}
+	context := webContext(who, token)
+	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
+	req := request{action: "sts:AssumeRoleWithWebIdentity", who: principal{federated: who}, context: context}
+	if d := to.trust.decide(req); d == denied || d == silent {
+		return nil, refused
+	}
+	if f := to.gives(ask.life); f != nil {
+		return nil, f
+	}
+	opened := c.open(to, args.Get("RoleSessionName"), ask.policy, ask.life)
+	return assumedWithWebIdentity{opened.credentials(), opened.user(), token.Subject, token.Issuer, strings.Join(token.Audience, ",")}, nil
+}
+
+// webContext: accounts.google.com:aud is the token's azp where it has one, and
+// :oaud its aud then.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+func webContext(who string, t claims) map[string][]string {
+	prefix := who
+	if _, host, ok := strings.Cut(who, ":oidc-provider/"); ok {
+		prefix = host
+	}
+	prefix = strings.ToLower(prefix)
+	context := map[string][]string{prefix + ":sub": {t.Subject}, prefix + ":aud": t.Audience}
+	if who == google && t.AuthorizedParty != "" {
+		context[prefix+":oaud"] = t.Audience
+		context[prefix+":aud"] = []string{t.AuthorizedParty}
+	}
+	return context
+}
+
+// webIdentity verifies a token and says as whom it speaks. Google is built in; any
+// other issuer must be an OIDC provider of the role's account.
+func (c *Cloud) webIdentity(r *http.Request, account, text string) (string, claims, *fault) {
+	var t claims
+	parsed, err := jwt.ParseSigned(text, algorithms())
+	if err != nil || parsed.UnsafeClaimsWithoutVerification(&t) != nil {
+		return "", t, badToken("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+	}
+	host := strings.TrimPrefix(t.Issuer, "https://")
+	who := "arn:aws:iam::" + account + ":oidc-provider/" + host
+	audiences, known := c.providers[account][t.Issuer]
+	if t.Issuer == "https://"+google || t.Issuer == google {
+		who, host = google, google
+	} else if !known || strings.HasSuffix(host, ".tokens.sts.global.api.aws") {
+		// Outbound tokens cannot come back in.
+		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_getting_started.html
+		return "", t, badToken("No OpenIDConnect provider found in your account for " + t.Issuer)
+	}
+	keys, err := c.keys(r, host)
+	if err != nil {
+		return "", t, &fault{http.StatusBadRequest, "IDPCommunicationError", "Error communicating with the Identity Provider: " + err.Error()}
+	}
+	if err := parsed.Claims(keys, &t); err != nil {
+		return "", t, badToken("Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements")
+	}
+	if who != google && !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(audiences, a) }) {
+		return "", t, badToken("Incorrect token audience")
+	}
+	return who, t, c.current(t)
+}
+
+func badToken(message string) *fault {
+	return &fault{http.StatusBadRequest, "InvalidIdentityToken", message}
+}
+
+func (c *Cloud) current(t claims) *fault {
+	now := c.now()
+	if t.Expiry == nil {
+		return badToken("Missing a required claim: exp")
+	}
+	if exp := t.Expiry.Time(); !now.Before(exp.Add(lateFor)) {
+		return &fault{http.StatusBadRequest, "ExpiredTokenException", fmt.Sprintf("Token expired: current date/time %d must be before the expiration date/time %d", now.Unix(), exp.Unix())}
+	}
+	if t.NotBefore != nil && now.Add(lateFor).Before(t.NotBefore.Time()) || t.IssuedAt != nil && now.Add(lateFor).Before(t.IssuedAt.Time()) {
+		return badToken("The ID Token provided is not yet valid")
+	}
+	return nil
+}
+
+// keys fetches an issuer's keys by discovery.
+func (c *Cloud) keys(r *http.Request, host string) (jose.JSONWebKeySet, error) {
+	var discovery struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	var keys jose.JSONWebKeySet
+	if err := c.fetch(r, "https://"+host+"/.well-known/openid-configuration", &discovery); err != nil {
+		return keys, err
+	}
+	return keys, c.fetch(r, discovery.JWKSURI, &keys)
+}
+
+func (c *Cloud) fetch(r *http.Request, from string, to any) error {
+	if c.transport == nil {
+		return errors.New("the lab has no way out")
+	}
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
+	}
+	return json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(to)
+}

@@ -1,0 +1,100 @@
+package googlelab
+
+import (
+	"slices"
+	"strings"
+
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// permissions lists what a predefined role holds, as far as the lab's services ask.
+// https://cloud.google.com/iam/docs/roles-permissions/iam
+// https://cloud.google.com/storage/docs/access-control/iam-roles
+// https://cloud.google.com/bigquery/docs/access-control
+func permissions(role string) []string {
+	const sa = "iam.serviceAccounts."
+	const o = "storage.objects."
+	const b = "bigquery."
+	switch role {
+	case "roles/iam.workloadIdentityUser":
+		return []string{sa + "get", sa + "getAccessToken", sa + "getOpenIdToken", sa + "list"}
+	case "roles/iam.serviceAccountTokenCreator":
+		return []string{sa + "get", sa + "getAccessToken", sa + "getOpenIdToken", sa + "implicitDelegation", sa + "list", sa + "signBlob", sa + "signJwt"}
+	case "roles/iam.serviceAccountOpenIdTokenCreator":
+		return []string{sa + "getOpenIdToken"}
+	case "roles/storage.objectViewer":
+		return []string{o + "get", o + "list"}
+	case "roles/storage.objectCreator":
+		return []string{o + "create"}
+	case "roles/storage.objectAdmin", "roles/storage.objectUser":
+		return []string{o + "get", o + "list", o + "create", o + "delete", o + "update"}
+	case "roles/storage.legacyObjectReader":
+		return []string{o + "get"}
+	case "roles/storage.legacyBucketReader":
+		return []string{"storage.buckets.get", o + "list"}
+	case "roles/storage.legacyBucketWriter":
+		return []string{"storage.buckets.get", o + "list", o + "create", o + "delete"}
+	case "roles/bigquery.dataViewer":
+		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData"}
+	case "roles/bigquery.dataEditor":
+		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData", b + "tables.create", b + "tables.delete", b + "tables.update", b + "tables.updateData"}
+	case "roles/bigquery.jobUser":
+		return []string{b + "jobs.create"}
+	}
+	return nil
+}
+
+// rolePermissions also knows custom roles: projects/P/roles/ID. The caller holds mu.
+func (c *Cloud) rolePermissions(role string) []string {
+	parts := strings.Split(role, "/")
+	if len(parts) == 4 && parts[0] == "projects" && parts[2] == "roles" {
+		if p := c.world.Projects[parts[1]]; p != nil {
+			return p.Roles[parts[3]]
+		}
+		return nil
+	}
+	return permissions(role)
+}
+
+// holds tells whether one of the members has a permission by the bindings. The
+// caller holds mu.
+func (c *Cloud) holds(members []string, permission string, bindings ...[]world.Binding) bool {
+	for _, list := range bindings {
+		for _, b := range list {
+			if !slices.Contains(c.rolePermissions(b.Role), permission) {
+				continue
+			}
+			for _, m := range b.Members {
+				if slices.Contains(members, m) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// account finds a service account by email or unique id. The caller holds mu.
+func (c *Cloud) account(name string) (*world.ServiceAccount, string) {
+	for _, p := range c.world.Projects {
+		if a := p.ServiceAccounts[name]; a != nil {
+			return a, name
+		}
+		for email, a := range p.ServiceAccounts {
+			if a.UniqueID == name {
+				return a, email
+			}
+		}
+	}
+	return nil, ""
+}
+
+// projectOf finds an account's project. The caller holds mu.
+func (c *Cloud) projectOf(email string) *world.Project {
+	for _, p := range c.world.Projects {
+		if p.ServiceAccounts[email] != nil {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package googlelab
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// verify checks a JWT as a provider of an OIDC issuer does.
+// https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers
+func (c *Cloud) verify(r *http.Request, p *world.Provider, audience, text string) (map[string]any, time.Time, *oauthFault) {
+	none := time.Time{}
+	parsed, err := jwt.ParseSigned(text, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	if err != nil || len(parsed.Headers) != 1 || parsed.Headers[0].KeyID == "" {
+		return nil, none, oauth("invalid_grant", "The ID Token must be signed with RS256 or ES256 and name its key by kid.")
+	}
+	keys, err := c.keys(r, p.Issuer)
+	if err != nil {
+		return nil, none, oauth("invalid_grant", "Error connecting to the given credential's issuer.")
+	}
+	var standard jwt.Claims
+	all := map[string]any{}
+	if err := parsed.Claims(keys, &standard, &all); err != nil {
+		return nil, none, oauth("invalid_grant", "The signature of the ID Token could not be verified.")
+	}
+	if f := c.claims(p, audience, standard); f != nil {
+		return nil, none, f
+	}
+	return all, standard.Expiry.Time(), nil
+}
+
+func (c *Cloud) claims(p *world.Provider, audience string, t jwt.Claims) *oauthFault {
+	now := c.now()
+	allowed := p.AllowedAudiences
+	if len(allowed) == 0 {
+		allowed = []string{audience, "https:" + audience}
+	}
+	switch {
+	case t.Issuer != p.Issuer:
+		return oauth("invalid_grant", fmt.Sprintf("The issuer in ID Token %s does not match the expected ones: %s.", t.Issuer, p.Issuer))
+	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(allowed, a) }):
+		return oauth("invalid_grant", fmt.Sprintf("The audience in ID Token [%s] does not match the expected audience.", strings.Join(t.Audience, " ")))
+	case t.Expiry == nil || t.IssuedAt == nil:
+		return oauth("invalid_grant", "The ID Token has no exp or no iat.")
+	case !now.Before(t.Expiry.Time()):
+		return oauth("invalid_grant", fmt.Sprintf("ID Token issued at %d is stale to sign-in.", t.IssuedAt.Time().Unix()))
+	case now.Sub(t.IssuedAt.Time()) > 24*time.Hour || t.IssuedAt.Time().After(now.Add(time.Minute)):
+		return oauth("invalid_grant", fmt.Sprintf("ID Token issued at %d is stale to sign-in.", t.IssuedAt.Time().Unix()))
+	case t.NotBefore != nil && t.NotBefore.Time().After(now.Add(time.Minute)):
+		return oauth("invalid_grant", "The ID Token is not valid yet.")
+	}
+	return nil
+}
+
+func (c *Cloud) keys(r *http.Request, issuer string) (jose.JSONWebKeySet, error) {
+	var discovery struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	var keys jose.JSONWebKeySet
+	if err := c.fetch(r, issuer+"/.well-known/openid-configuration", &discovery); err != nil {
+		return keys, err
+	}
+	if discovery.Issuer != issuer {
+		return keys, fmt.Errorf("the issuer calls itself %s", discovery.Issuer)
+	}
+	return keys, c.fetch(r, discovery.JWKSURI, &keys)
+}
+
+func (c *Cloud) fetch(r *http.Request, from string, to any) error {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
+	}
+	return json.NewDecoder(io.LimitReader(resp.Body, 1<<18)).Decode(to)
+}

@@ -1,0 +1,242 @@
+// Package lab runs AWS and Google Cloud on loopback, as a world describes them.
+//
+// The lab answers under the clouds' own names. A [Machine] is a place in it where a
+// process runs: its client reaches sts.eu-west-1.amazonaws.com and the others by
+// name, over TLS, and finds the lab there, so that what runs in the lab is what
+// runs outside, down to the host that a signature covers. Any other host is
+// refused.
+//
+// The lab refuses what the clouds refuse; packages awslab and googlelab say which
+// rule comes from where. It also listens to what is said: [Lab.Calls] is the
+// conversation.
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"carnet.dev/carnet/integration/lab/awslab"
+	"carnet.dev/carnet/integration/lab/googlelab"
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// A Lab is both clouds, listening.
+type Lab struct {
+	AWS    *awslab.Cloud
+	Google *googlelab.Cloud
+	CA     *CA // signs the certificates of every host in the lab
+
+	front *http.Server
+	addr  string
+
+	mu    sync.Mutex
+	calls []Call
+	skew  time.Duration
+	close []func() error
+}
+
+// A Call is one request that reached the lab.
+type Call struct {
+	Host   string `json:"host"`
+	Op     string `json:"op"` // such as sts:AssumeRole
+	Status int    `json:"status"`
+}
+
+// Start builds the clouds and listens on a free port of loopback.
+func Start(w *world.World) (*Lab, error) {
+	l := new(Lab)
+	var err error
+	if l.CA, err = newCA(); err != nil {
+		return nil, err
+	}
+	if l.AWS, err = awslab.New(&w.AWS, awslab.Options{Now: l.Now, Transport: inside{l}}); err != nil {
+		return nil, fmt.Errorf("the lab's AWS: %w", err)
+	}
+	if l.Google, err = googlelab.New(&w.Google, googlelab.Options{Now: l.Now, Transport: inside{l}}); err != nil {
+		return nil, fmt.Errorf("the lab's Google Cloud: %w", err)
+	}
+	l.addr, err = l.Serve(l.recorded(http.HandlerFunc(l.route)), true)
+	return l, err
+}
+
+// Serve puts a handler on a free port of loopback until the lab is closed, with TLS
+// under the lab's CA if secure, and returns its address.
+func (l *Lab) Serve(h http.Handler, secure bool) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	addr := listener.Addr().String()
+	if secure {
+		listener = tls.NewListener(listener, l.CA.serverConfig())
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.close = append(l.close, server.Close)
+	return addr, nil
+}
+
+// Close stops listening.
+func (l *Lab) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for _, c := range l.close {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is where both clouds listen, with TLS, under all their names.
+func (l *Lab) Addr() string { return l.addr }
+
+// Now is the clouds' clock.
+func (l *Lab) Now() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Now().Add(l.skew)
+}
+
+// Skew sets the clouds' clock ahead of ours.
+func (l *Lab) Skew(by time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.skew = by
+}
+
+// Calls returns the calls since the last time, in the order in which they were
+// answered.
+func (l *Lab) Calls() []Call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	calls := l.calls
+	l.calls = nil
+	return calls
+}
+
+// Trips counts the calls that reached a cloud; the metadata server is at hand.
+func Trips(calls []Call) int {
+	n := 0
+	for _, c := range calls {
+		if c.Host != metadataHost {
+			n++
+		}
+	}
+	return n
+}
+
+// route finds the cloud that answers under a host's name.
+func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case l.AWS.Owns(r.Host):
+		l.AWS.ServeHTTP(w, r)
+	case l.Google.Owns(r.Host):
+		l.Google.ServeHTTP(w, r)
+	default:
+		http.Error(w, "no such host in the lab: "+r.Host, http.StatusMisdirectedRequest)
+	}
+}
+
+// recorded writes down what a handler answers.
+func (l *Lab) recorded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &status{ResponseWriter: w, code: http.StatusOK}
+		h.ServeHTTP(seen, r)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.calls = append(l.calls, Call{Host: hostOnly(r.Host), Op: w.Header().Get("Lab-Operation"), Status: seen.code})
+	})
+}
+
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+func hostOnly(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return hostport
+}
+
+// inside is how the clouds call each other: in process, and unrecorded, since no
+// caller waits on a wire for it.
+type inside struct{ lab *Lab }
+
+func (i inside) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != "https" || !(i.lab.AWS.Owns(r.URL.Host) || i.lab.Google.Owns(r.URL.Host)) {
+		return nil, fmt.Errorf("dial %s: no such host", r.URL.Host)
+	}
+	in := r.Clone(r.Context())
+	if in.Host == "" {
+		in.Host = r.URL.Host
+	}
+	in.RequestURI = r.URL.RequestURI()
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	i.lab.route(w, in)
+	resp := w.Result()
+	resp.Request = r
+	return resp, nil
+}
+
+const metadataHost = "169.254.169.254"
+
+// A Machine is where a process runs in the lab.
+type Machine struct {
+	lab      *Lab
+	Metadata string // the metadata server's address; empty on AWS
+}
+
+// Machine returns a place that runs as the Google service account, or as none.
+func (l *Lab) Machine(serviceAccount string) (*Machine, error) {
+	m := &Machine{lab: l}
+	if serviceAccount == "" {
+		return m, nil
+	}
+	var err error
+	m.Metadata, err = l.Serve(l.recorded(l.Google.Metadata(serviceAccount)), false)
+	return m, err
+}
+
+// Client reaches the lab under the clouds' names, and nothing else.
+func (m *Machine) Client() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DialContext: m.dial, TLSClientConfig: m.lab.CA.ClientConfig(), MaxIdleConnsPerHost: 64},
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (m *Machine) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	to := m.lab.addr
+	switch {
+	case port == "80" && (host == metadataHost || host == "metadata.google.internal") && m.Metadata != "":
+		to = m.Metadata
+	case port == "443" && (m.lab.AWS.Owns(host) || m.lab.Google.Owns(host)):
+	default:
+		return nil, fmt.Errorf("dial %s: no such host in the lab", address)
+	}
+	return new(net.Dialer).DialContext(ctx, network, to)
+}

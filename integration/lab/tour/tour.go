@@ -1,0 +1,266 @@
+// Package tour walks every chain of the lab's sample, uses what stands at its end,
+// and then tries what must be refused.
+//
+// It is what `carnet lab` shows, and the proof behind it: each row is one request
+// through a deployment like any other, from a machine in the lab.
+package tour
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"carnet.dev/carnet/integration/lab"
+	"carnet.dev/carnet/integration/lab/sample"
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/deployment"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// A Row is one request and what came of it.
+type Row struct {
+	Attempt     string   `json:"attempt"` // what was tried, in words
+	Runtime     string   `json:"runtime"`
+	Tenant      string   `json:"tenant"`
+	Destination string   `json:"destination"`
+	Kind        string   `json:"kind"`
+	Chain       []string `json:"chain"`  // the principals, the runtime's first
+	Clouds      []string `json:"clouds"` // of each of them
+	Outcome     string   `json:"outcome"`
+	Expected    string   `json:"expected"`
+	Code        string   `json:"code,omitempty"`
+	Edge        string   `json:"edge,omitempty"` // where it broke: FROM → TO
+	Owner       string   `json:"owner,omitempty"`
+	Used        bool     `json:"used"`         // written to and read from with the credential
+	Trips       int      `json:"trips"`        // calls of a cold vend that reached a cloud
+	TripsCached int      `json:"trips_cached"` // of the next one, with the tenant's parts cached
+	Millis      float64  `json:"millis"`       // of the cold vend
+}
+
+// OK tells whether the row came out as it should.
+func (r Row) OK() bool {
+	return r.Outcome == r.Expected && (r.Outcome == refused || r.Used)
+}
+
+const (
+	vended  = "vended"
+	refused = "refused"
+)
+
+// A Tour is a lab with the sample in it, and the catalogs to walk.
+type Tour struct {
+	lab *lab.Lab
+	dir string // of the catalogs: both, aws, gcp
+	out io.Writer
+}
+
+// New starts the sample's lab. Audit records go to out.
+func New(out io.Writer) (*Tour, error) {
+	w, err := sample.World()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "carnet-lab-")
+	if err != nil {
+		return nil, err
+	}
+	t := &Tour{dir: dir, out: out}
+	if err := writeCatalogs(dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if t.lab, err = lab.Start(w); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return t, nil
+}
+
+// Lab is where the tour takes place.
+func (t *Tour) Lab() *lab.Lab { return t.lab }
+
+// Catalog is the folder of the sample's catalog as it stands.
+func (t *Tour) Catalog() string { return filepath.Join(t.dir, both) }
+
+// Close stops the lab and removes its files.
+func (t *Tour) Close() error {
+	return errors.Join(t.lab.Close(), os.RemoveAll(t.dir))
+}
+
+// Walk calls each with every row: first all chains that can end in a destination,
+// then the refusals.
+func (t *Tour) Walk(ctx context.Context, each func(Row)) error {
+	if err := t.chains(ctx, each); err != nil {
+		return err
+	}
+	return t.refusals(ctx, each)
+}
+
+func (t *Tour) chains(ctx context.Context, each func(Row)) error {
+	for _, runtime := range []string{"aws", "gcp"} {
+		for _, tenant := range []string{"acme", "globex"} {
+			for _, dest := range []string{"lake", "drop", "warehouse"} {
+				if err := t.variants(ctx, runtime, tenant, dest, each); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// variants vends through the chains that differ: by both of the tenant's
+// identities as the default chain has them, by its role alone, by its account
+// alone.
+func (t *Tour) variants(ctx context.Context, runtime, tenant, dest string, each func(Row)) error {
+	var seen []string
+	for _, v := range []string{both, onlyAWS, onlyGCP} {
+		d, err := t.deploy(ctx, runtime, filepath.Join(t.dir, v))
+		if err != nil {
+			return err
+		}
+		found, err := d.Broker.Tenants.Tenant(ctx, tenant)
+		if errors.Is(err, exchange.ErrNoTenant) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		way := strings.Join(found.Destinations[dest].Chain(), " ")
+		if slices.Contains(seen, way) {
+			continue
+		}
+		seen = append(seen, way)
+		row, err := t.vend(ctx, d, runtime, tenant, dest)
+		if err != nil {
+			return err
+		}
+		each(row)
+	}
+	return nil
+}
+
+// deploy sets up a process on one cloud, with nothing cached.
+func (t *Tour) deploy(ctx context.Context, runtime, catalogDir string) (*deployment.Deployment, error) {
+	op, err := operator(ctx, catalogDir)
+	if err != nil {
+		return nil, err
+	}
+	c := deployment.Config{Catalog: catalogDir, Runtime: runtime, Audit: t.out}
+	account := ""
+	if runtime == "gcp" {
+		account = op.Runtime.GCP.ServiceAccount
+	} else if c.Credentials, err = t.lambda(op.Runtime.AWS.Role); err != nil {
+		return nil, err
+	}
+	machine, err := t.lab.Machine(account)
+	if err != nil {
+		return nil, err
+	}
+	c.HTTP = machine.Client()
+	return deployment.New(ctx, c)
+}
+
+func operator(ctx context.Context, dir string) (*catalog.Operator, error) {
+	text, _, err := catalog.Folder{Dir: dir}.Read(ctx, "carnet.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return catalog.ParseOperator("carnet.yaml", text)
+}
+
+// lambda gives the credentials that Lambda puts in a function's environment.
+func (t *Tour) lambda(role string) (aws.CredentialsProvider, error) {
+	s, err := t.lab.AWS.RoleSession(role, "carnet-vend")
+	if err != nil {
+		return nil, err
+	}
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{
+			AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken,
+			CanExpire: true, Expires: s.Expires,
+		}, nil
+	}), nil
+}
+
+// vend asks twice: cold, and for a narrower grant, which is minted afresh on the
+// tenant's cached parts.
+func (t *Tour) vend(ctx context.Context, d *deployment.Deployment, runtime, tenant, dest string) (Row, error) {
+	row, err := newRow(ctx, d, runtime, tenant, dest)
+	if err != nil {
+		return row, err
+	}
+	req := exchange.Request{Caller: exchange.Console, Tenant: tenant, Destination: dest}
+	t.lab.Calls()
+	start := time.Now()
+	cred, err := d.Broker.Vend(ctx, req)
+	row.Millis = float64(time.Since(start).Microseconds()) / 1000
+	row.Trips = lab.Trips(t.lab.Calls())
+	row.outcome(err)
+	if err != nil {
+		return row, nil
+	}
+	req.Grant = exchange.Grant{Access: exchange.Read}
+	if _, err := d.Broker.Vend(ctx, req); err != nil {
+		row.outcome(err)
+		return row, nil
+	}
+	row.TripsCached = lab.Trips(t.lab.Calls())
+	if err := t.use(ctx, cred, "from-operator/", "incoming/"); err != nil {
+		row.Code = err.Error()
+		return row, nil
+	}
+	row.Used = true
+	return row, nil
+}
+
+func newRow(ctx context.Context, d *deployment.Deployment, runtime, tenant, dest string) (Row, error) {
+	row := Row{Attempt: "vend, write and read", Runtime: runtime, Tenant: tenant, Destination: dest, Expected: vended}
+	found, err := d.Broker.Tenants.Tenant(ctx, tenant)
+	if err != nil {
+		return row, err
+	}
+	place, ok := found.Destinations[dest]
+	if !ok {
+		return row, fmt.Errorf("the sample's tenant %s has no destination %s", tenant, dest)
+	}
+	row.Kind = place.Kind()
+	row.through(append([]string{d.Runtime.Principal()}, place.Chain()...))
+	return row, nil
+}
+
+func (r *Row) through(chain []string) {
+	r.Chain = chain
+	for _, principal := range chain {
+		r.Clouds = append(r.Clouds, cloudOf(principal))
+	}
+}
+
+func cloudOf(principal string) string {
+	if strings.HasPrefix(principal, "arn:") {
+		return "aws"
+	}
+	return "gcp"
+}
+
+// outcome fills in what came of it.
+func (r *Row) outcome(err error) {
+	var edge *exchange.EdgeError
+	switch {
+	case err == nil:
+		r.Outcome = vended
+	case errors.As(err, &edge):
+		r.Outcome, r.Code, r.Owner = string(edge.Reason), edge.Code, string(edge.Owner)
+		r.Edge = edge.Edge.From + " → " + edge.Edge.To
+	case errors.Is(err, exchange.ErrDenied):
+		r.Outcome, r.Code = refused, "denied"
+	default:
+		r.Outcome, r.Code = "failed", err.Error()
+	}
+}
