@@ -33,8 +33,7 @@ type Lab struct {
 	Google *googlelab.Cloud
 	CA     *CA // signs the certificates of every host in the lab
 
-	front *http.Server
-	addr  string
+	addr string
 
 	mu    sync.Mutex
 	calls []Call

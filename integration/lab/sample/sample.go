@@ -22,6 +22,9 @@ func World() (*world.World, error) {
 	return world.Parse(text)
 }
 
+// WorldYAML is the world as it is written.
+func WorldYAML() ([]byte, error) { return files.ReadFile("world.yaml") }
+
 // WriteCatalog puts the catalog into a folder.
 func WriteCatalog(dir string) error {
 	catalog, err := fs.Sub(files, "catalog")

@@ -16,11 +16,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
-	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -148,45 +145,7 @@ func (t *Tour) variants(ctx context.Context, runtime, tenant, dest string, each 
 
 // deploy sets up a process on one cloud, with nothing cached.
 func (t *Tour) deploy(ctx context.Context, runtime, catalogDir string) (*deployment.Deployment, error) {
-	op, err := operator(ctx, catalogDir)
-	if err != nil {
-		return nil, err
-	}
-	c := deployment.Config{Catalog: catalogDir, Runtime: runtime, Audit: t.out}
-	account := ""
-	if runtime == "gcp" {
-		account = op.Runtime.GCP.ServiceAccount
-	} else if c.Credentials, err = t.lambda(op.Runtime.AWS.Role); err != nil {
-		return nil, err
-	}
-	machine, err := t.lab.Machine(account)
-	if err != nil {
-		return nil, err
-	}
-	c.HTTP = machine.Client()
-	return deployment.New(ctx, c)
-}
-
-func operator(ctx context.Context, dir string) (*catalog.Operator, error) {
-	text, _, err := catalog.Folder{Dir: dir}.Read(ctx, "carnet.yaml")
-	if err != nil {
-		return nil, err
-	}
-	return catalog.ParseOperator("carnet.yaml", text)
-}
-
-// lambda gives the credentials that Lambda puts in a function's environment.
-func (t *Tour) lambda(role string) (aws.CredentialsProvider, error) {
-	s, err := t.lab.AWS.RoleSession(role, "carnet-vend")
-	if err != nil {
-		return nil, err
-	}
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{
-			AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken,
-			CanExpire: true, Expires: s.Expires,
-		}, nil
-	}), nil
+	return t.lab.Deploy(ctx, runtime, catalogDir, t.out)
 }
 
 // vend asks twice: cold, and for a narrower grant, which is minted afresh on the

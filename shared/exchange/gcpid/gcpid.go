@@ -33,8 +33,6 @@ const (
 	// account under iam.allowServiceAccountCredentialLifetimeExtension.
 	// https://cloud.google.com/iam/docs/create-short-lived-credentials-direct
 	LongestToken = time.Hour
-	// longestIDToken is an ID token's life, which cannot be chosen.
-	longestIDToken = time.Hour
 
 	// alive is how much life a token needs to make one more call.
 	alive = time.Minute

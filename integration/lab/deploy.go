@@ -1,0 +1,59 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/deployment"
+)
+
+// Deploy sets up a process in the lab, as Lambda (runtime aws) or Cloud Functions
+// (gcp) would: it has the runtime's identity of the catalog's carnet.yaml, a client
+// that reaches the lab alone, and nothing cached. Audit records go to out.
+func (l *Lab) Deploy(ctx context.Context, runtime, catalogDir string, out io.Writer) (*deployment.Deployment, error) {
+	text, _, err := catalog.Folder{Dir: catalogDir}.Read(ctx, "carnet.yaml")
+	if err != nil {
+		return nil, err
+	}
+	op, err := catalog.ParseOperator("carnet.yaml", text)
+	if err != nil {
+		return nil, err
+	}
+	c := deployment.Config{Catalog: catalogDir, Runtime: runtime, Audit: out}
+	account := ""
+	switch runtime {
+	case "gcp":
+		account = op.Runtime.GCP.ServiceAccount
+	case "aws":
+		c.Credentials, err = l.lambda(op.Runtime.AWS.Role)
+	default:
+		err = fmt.Errorf("no runtime %q in the lab: aws or gcp", runtime)
+	}
+	if err != nil {
+		return nil, err
+	}
+	machine, err := l.Machine(account)
+	if err != nil {
+		return nil, err
+	}
+	c.HTTP = machine.Client()
+	return deployment.New(ctx, c)
+}
+
+// lambda gives the credentials that Lambda puts in a function's environment.
+func (l *Lab) lambda(role string) (aws.CredentialsProvider, error) {
+	s, err := l.AWS.RoleSession(role, "carnet-vend")
+	if err != nil {
+		return nil, err
+	}
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{
+			AccessKeyID: s.AccessKeyID, SecretAccessKey: s.SecretAccessKey, SessionToken: s.SessionToken,
+			CanExpire: true, Expires: s.Expires,
+		}, nil
+	}), nil
+}
