@@ -65,6 +65,7 @@ type Deployment struct {
 	Broker   *exchange.Broker
 	Operator *catalog.Operator
 	Runtime  exchange.Identity
+	Google   *gcpid.Cloud // as this process reaches it
 }
 
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
@@ -94,6 +95,7 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 	return &Deployment{
 		Operator: op,
 		Runtime:  linker.Runtime,
+		Google:   linker.GCP,
 		Broker:   &exchange.Broker{Tenants: newTenants(source, linker), Audit: auditTo(out)},
 	}, nil
 }
