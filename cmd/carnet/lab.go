@@ -240,18 +240,23 @@ export CARNET_RUNTIME=gcp GCE_METADATA_HOST=%[8]s AWS_REGION=%[4]s
 
 go run ./cmd/carnet vend acme lake
 
-Then use what was vended:
+Then use what was vended. The parentheses keep it out of the shell, which goes on as
+the function:
 
+(
 eval "$(go run ./cmd/carnet vend acme lake --format env)"
 export AWS_ENDPOINT_URL_STS=http://%[9]s AWS_ENDPOINT_URL_S3=http://%[10]s
 aws sts get-caller-identity
 echo hello | aws s3 cp - s3://acme-lake/from-operator/hello.txt
 aws s3 ls s3://acme-lake/from-operator/
+)
 
+(
 eval "$(go run ./cmd/carnet vend acme drop --format env)"
 curl --cacert %[3]s --resolve storage.googleapis.com:%[11]s:127.0.0.1 \
   -H "Authorization: Bearer $GOOGLE_OAUTH_ACCESS_TOKEN" \
   "https://storage.googleapis.com:%[11]s/storage/v1/b/acme-drop/o?prefix=from-operator/"
+)
 `, g.catalog, g.all, g.ca, g.region, g.keyID, g.key, g.token, g.metadata, g.sts, g.s3, port)
 	return err
 }

@@ -114,7 +114,8 @@ func asEnv(w io.Writer, c *exchange.Credential) error {
 			[2]string{"AWS_SECRET_ACCESS_KEY", c.Session.SecretAccessKey.Reveal()},
 			[2]string{"AWS_SESSION_TOKEN", c.Session.SessionToken.Reveal()})
 		if r := c.Place["region"]; r != "" {
-			lines = append(lines, [2]string{"AWS_REGION", r})
+			// The CLI and boto3 read the second name, the other SDKs the first.
+			lines = append(lines, [2]string{"AWS_REGION", r}, [2]string{"AWS_DEFAULT_REGION", r})
 		}
 	case c.Token != nil:
 		// Terraform's google provider and gcloud read these two.
