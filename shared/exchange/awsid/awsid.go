@@ -131,6 +131,10 @@ func platformSession(roleARN string, creds aws.Credentials) Session {
 // Principal implements [exchange.Identity]: the role's ARN.
 func (i *Identity) Principal() string { return i.arn }
 
+// Format implements [fmt.Formatter]: an identity prints as its name, whatever the
+// verb, and what it keeps does not print at all.
+func (i *Identity) Format(s fmt.State, _ rune) { fmt.Fprint(s, i.arn) }
+
 // Longest is how long a session of this identity can live at the most; 0 for the
 // runtime's own, which gives none away.
 func (i *Identity) Longest() time.Duration { return i.longest }

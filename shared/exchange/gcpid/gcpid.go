@@ -104,6 +104,10 @@ type way struct {
 // Principal implements [exchange.Identity]: the account's email.
 func (i *Identity) Principal() string { return i.email }
 
+// Format implements [fmt.Formatter]: an identity prints as its name, whatever the
+// verb, and what it keeps does not print at all.
+func (i *Identity) Format(s fmt.State, _ rune) { fmt.Fprint(s, i.email) }
+
 // Longest is how long a token of this identity can live at the most; 0 for the
 // runtime's own, which gives none away.
 func (i *Identity) Longest() time.Duration { return i.longest }
