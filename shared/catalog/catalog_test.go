@@ -236,3 +236,24 @@ func fill(b *testing.B, n int) catalog.Folder {
 	}
 	return catalog.Folder{Dir: dir}
 }
+
+// TestPublishedSchemas: docs/schema has what the parser's rules make. UPDATE=1
+// writes it.
+func TestPublishedSchemas(t *testing.T) {
+	for name, make := range map[string]func() ([]byte, error){"tenant": catalog.TenantSchema, "carnet": catalog.OperatorSchema} {
+		file := "../../docs/schema/" + name + ".schema.json"
+		want, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, '\n')
+		if os.Getenv("UPDATE") == "1" {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the rules make: run UPDATE=1 go test ./shared/catalog (%v)", file, err)
+		}
+	}
+}
