@@ -92,7 +92,51 @@ type Destination struct {
 	KMSKey   string
 	Project  string
 	Dataset  string
+
+	Redshift  RedshiftPlace
+	Snowflake SnowflakePlace
 }
+
+// A RedshiftPlace is a database of a cluster or of a serverless workgroup.
+type RedshiftPlace struct {
+	Cluster, Workgroup string // one of the two
+	CustomDomain       string // the cluster's or workgroup's own domain name, where it has one
+	Host               string // looked up where empty
+	Port               int    // 5439 where the file does not say
+	Database           string
+	User               string   // a database user; empty: the role's own, IAMR:role
+	Groups             []string // joined for the session
+	CreateUser         bool
+	Login              RedshiftLogin
+}
+
+// A RedshiftLogin is what a job gets.
+type RedshiftLogin string
+
+const (
+	RedshiftPassword RedshiftLogin = "password" // a user and a password
+	RedshiftDataAPI  RedshiftLogin = "data_api" // the role's session, for the Data API
+)
+
+// A SnowflakePlace is a user of a Snowflake account.
+type SnowflakePlace struct {
+	Account    string // ORG-ACCOUNT, or a locator
+	Host       string
+	User       string
+	Login      SnowflakeLogin
+	ExternalID string // the token's audience, for login oidc
+	Algorithm  string // RS256 or ES384, of an AWS outbound JWT
+	Secret     string // where the private key is, for login key_pair
+}
+
+// A SnowflakeLogin is how the user is proven.
+type SnowflakeLogin string
+
+const (
+	SnowflakeOIDC             SnowflakeLogin = "oidc"
+	SnowflakeWorkloadIdentity SnowflakeLogin = "workload_identity"
+	SnowflakeKeyPair          SnowflakeLogin = "key_pair"
+)
 
 // A ChainLink is either a role or a service account.
 type ChainLink struct {

@@ -97,6 +97,48 @@ func kmsKeyRule() rule {
 	return rule{"the ARN of a KMS key", "arn:aws:kms:eu-west-1:111122223333:key/ID", `^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`, 0}
 }
 
+// clusterRule: https://docs.aws.amazon.com/redshift/latest/APIReference/API_CreateCluster.html
+func clusterRule() rule {
+	return rule{"the name of a cluster or workgroup", "acme-warehouse", `^[a-z][a-z0-9-]{0,62}$`, 0}
+}
+
+// databaseRule: 1 to 64 characters that begin with a letter or underscore; nothing
+// that a policy's resource would read as a wildcard or another name.
+func databaseRule() rule {
+	return rule{"the name of a database", "analytics", `^[A-Za-z_][A-Za-z0-9_.@+-]{0,126}$`, 0}
+}
+
+// redshiftHostRule keeps a password from going to a host that is not Redshift's.
+func redshiftHostRule() rule {
+	return rule{"a host of Redshift's (a name of your own is a custom_domain)", "acme.abc123.eu-west-1.redshift.amazonaws.com", `^[a-z0-9.-]+\.(redshift|redshift-serverless)\.amazonaws\.com(\.cn)?$`, 0}
+}
+
+func domainRule() rule {
+	return rule{"a domain name", "warehouse.acme.example", `^[a-z0-9-]+(\.[a-z0-9-]+)+$`, 0}
+}
+
+// snowflakeHostRule keeps a token from going to a host that is not Snowflake's.
+// https://docs.snowflake.com/en/user-guide/organizations-connect
+func snowflakeHostRule() rule {
+	return rule{"a host of Snowflake's", "acme-prod.snowflakecomputing.com", `^[a-z0-9_.-]+\.snowflakecomputing\.(com|cn)$`, 0}
+}
+
+// snowflakeAccountRule: ORGANIZATION-ACCOUNT, or a locator with its region.
+// https://docs.snowflake.com/en/user-guide/admin-account-identifier
+func snowflakeAccountRule() rule {
+	return rule{"a Snowflake account identifier", "ACME-PROD", `^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`, 0}
+}
+
+func snowflakeUserRule() rule {
+	return rule{"the name of a Snowflake user", "CARNET_SYNC", `^[A-Za-z_][A-Za-z0-9_$.@-]{0,254}$`, 0}
+}
+
+// secretRule: the ARN of a secret of Secrets Manager, or a version of one of Secret
+// Manager.
+func secretRule() rule {
+	return rule{"a secret's name", "projects/operator-prod/secrets/acme-key/versions/latest", `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+|projects/[a-z0-9:.-]+/secrets/[A-Za-z0-9_-]+/versions/(latest|[0-9]+))$`, 0}
+}
+
 func issuerRule() rule {
 	return rule{"an issuer's https URL", "https://token.actions.githubusercontent.com", `^https://[^\s?#@]+$`, 0}
 }

@@ -129,7 +129,37 @@ func destinationsSchema() object {
 				"dataset": text(datasetRule(), "The dataset."),
 				"access":  accessSchema(),
 			}), []string{"service_account", "project", "dataset"}, false),
+			kindSchema(Redshift, with(roleSchema(), redshiftSchema()), []string{"role", "external_id", "region", "database"}, false),
+			kindSchema(Snowflake, snowflakeSchema(), []string{"account", "user"}, false),
 		}},
+	}
+}
+
+func redshiftSchema() object {
+	return object{
+		"region":        text(regionRule(), "The cluster's Region."),
+		"cluster":       text(clusterRule(), "A provisioned cluster."),
+		"workgroup":     text(clusterRule(), "A serverless workgroup."),
+		"custom_domain": text(domainRule(), "Its own domain name, where it has one."),
+		"host":          text(redshiftHostRule(), "Where to connect; looked up where the role may."),
+		"port":          object{"type": "integer", "minimum": 1, "maximum": 65535, "default": 5439},
+		"database":      text(databaseRule(), "The database."),
+		"user":          text(databaseRule(), "A database user; without it the role's own, IAMR:ROLE."),
+		"groups":        list(object{"type": "string", "pattern": databaseRule().pattern}, "Groups that the user joins for the session."),
+		"create_user":   flag("true: the user is made where there is none."),
+		"login":         object{"enum": []string{string(RedshiftPassword), string(RedshiftDataAPI)}, "description": "password: a user and a password. data_api: the role's session."},
+	}
+}
+
+func snowflakeSchema() object {
+	return object{
+		"account":     text(snowflakeAccountRule(), "The account's identifier."),
+		"host":        text(snowflakeHostRule(), "Where to log in; made of the account where it is left out."),
+		"user":        text(snowflakeUserRule(), "The service user."),
+		"login":       object{"enum": []string{string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)}, "description": "How the user is proven."},
+		"external_id": text(externalIDRule(), "For oidc: the audience that the user's OIDC_AUDIENCE_LIST holds."),
+		"algorithm":   object{"enum": []string{"ES384", "RS256"}, "description": "Of an AWS outbound JWT."},
+		"secret":      text(secretRule(), "For key_pair: where the private key is kept."),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -165,10 +166,14 @@ func (r *reader) destination(name string, n *yaml.Node) *Destination {
 		r.gcs(m, d)
 	case BigQuery:
 		r.bigquery(m, d)
+	case Redshift:
+		r.redshift(m, d)
+	case Snowflake:
+		r.snowflake(m, d)
 	case "":
 		return nil
 	default:
-		r.bad(m.at("kind"), "destination %s: kind is %q: write s3, gcs or bigquery", name, d.Kind)
+		r.bad(m.at("kind"), "destination %s: kind is %q: write s3, gcs, bigquery, redshift or snowflake", name, d.Kind)
 		return nil
 	}
 	m.done()
@@ -216,6 +221,60 @@ func (r *reader) bigquery(m *mapping, d *Destination) {
 	d.Project = m.matching("project", projectRule(), true)
 	d.Dataset = m.matching("dataset", datasetRule(), true)
 	d.Access = exchange.Access(m.oneOf("access", string(exchange.ReadWrite), accesses()...))
+}
+
+func (r *reader) redshift(m *mapping, d *Destination) {
+	d.Role = m.role(true)
+	d.Region = m.matching("region", regionRule(), true)
+	at := &d.Redshift
+	at.Cluster = m.matching("cluster", clusterRule(), false)
+	at.Workgroup = m.matching("workgroup", clusterRule(), false)
+	at.CustomDomain = m.matching("custom_domain", domainRule(), false)
+	at.Host = m.matching("host", redshiftHostRule(), false)
+	at.Port = m.number("port", 5439, 1, 65535)
+	at.Database = m.matching("database", databaseRule(), true)
+	at.User = m.matching("user", databaseRule(), false)
+	for _, n := range m.items("groups") {
+		at.Groups = append(at.Groups, n.Value)
+		if !databaseRule().ok(n.Value) {
+			r.bad(n, "%s: group %q is not a name", m.what, n.Value)
+		}
+	}
+	at.CreateUser = m.flag("create_user")
+	at.Login = RedshiftLogin(m.oneOf("login", string(RedshiftPassword), string(RedshiftPassword), string(RedshiftDataAPI)))
+	if (at.Cluster == "") == (at.Workgroup == "") {
+		r.bad(m.node, "%s: write `cluster:` for a provisioned one, or `workgroup:` for a serverless one", m.what)
+	}
+	if at.User == "" && (at.CreateUser || len(at.Groups) > 0) || at.User != "" && at.Workgroup != "" {
+		r.bad(m.at("user"), "%s: user, groups and create_user go together, with a cluster; a workgroup's user is the role's own, IAMR:ROLE", m.what)
+	}
+}
+
+func (r *reader) snowflake(m *mapping, d *Destination) {
+	at := &d.Snowflake
+	at.Account = m.matching("account", snowflakeAccountRule(), true)
+	at.Host = m.matching("host", snowflakeHostRule(), false)
+	at.User = m.matching("user", snowflakeUserRule(), true)
+	at.Login = SnowflakeLogin(m.oneOf("login", string(SnowflakeOIDC), string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)))
+	at.ExternalID = m.matching("external_id", externalIDRule(), at.Login == SnowflakeOIDC)
+	at.Algorithm = m.oneOf("algorithm", "ES384", "ES384", "RS256")
+	at.Secret = m.matching("secret", secretRule(), at.Login == SnowflakeKeyPair)
+	if at.Host == "" {
+		at.Host = strings.ToLower(strings.ReplaceAll(at.Account, "_", "-")) + ".snowflakecomputing.com"
+	}
+}
+
+// number takes a whole number.
+func (m *mapping) number(key string, otherwise, least, most int) int {
+	n := m.take(key)
+	if n == nil {
+		return otherwise
+	}
+	v, err := strconv.Atoi(n.Value)
+	if n.Tag != "!!int" || err != nil || v < least || v > most {
+		m.bad(n, "%s: %s is %q: write a number from %d to %d", m.what, key, n.Value, least, most)
+	}
+	return v
 }
 
 func accesses() []string {
@@ -323,6 +382,10 @@ func (d *Destination) String() string {
 	switch d.Kind {
 	case BigQuery:
 		return fmt.Sprintf("%s %s.%s", d.Kind, d.Project, d.Dataset)
+	case Redshift:
+		return fmt.Sprintf("%s %s%s/%s", d.Kind, d.Redshift.Cluster, d.Redshift.Workgroup, d.Redshift.Database)
+	case Snowflake:
+		return fmt.Sprintf("%s %s as %s", d.Kind, d.Snowflake.Account, d.Snowflake.User)
 	}
 	return fmt.Sprintf("%s %s", d.Kind, d.Bucket)
 }
