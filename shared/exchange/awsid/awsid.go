@@ -152,8 +152,10 @@ func (i *Identity) Session(ctx context.Context, ask Ask) (Session, error) {
 }
 
 // self returns the session that enters onwards, from the cache if it lives.
-func (i *Identity) self(ctx context.Context) (Session, error) {
-	s, fresh, err := i.onward.Get(ctx, alive, func(ctx context.Context) (Session, time.Time, error) {
+func (i *Identity) self(ctx context.Context) (Session, error) { return i.selfFor(ctx, alive) }
+
+func (i *Identity) selfFor(ctx context.Context, life time.Duration) (Session, error) {
+	s, fresh, err := i.onward.Get(ctx, life, func(ctx context.Context) (Session, time.Time, error) {
 		s, err := i.assume(ctx, Ask{})
 		return s, s.Expires, err
 	})
@@ -161,6 +163,19 @@ func (i *Identity) self(ctx context.Context) (Session, error) {
 		s.Trail = s.Trail.Again()
 	}
 	return s, err
+}
+
+// Config lets another of the SDK's clients act as the session, in a Region of its
+// own, over this cloud's one transport.
+func (c *Cloud) Config(s Session, region string) aws.Config {
+	return aws.Config{
+		Region:     region,
+		HTTPClient: c.http,
+		Retryer:    func() aws.Retryer { return c.sts.Options().Retryer },
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return s.sdk(), nil
+		}),
+	}
 }
 
 // as makes a call sign with the session.

@@ -12,9 +12,9 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 )
 
-// failed makes an EdgeError of what the SDK gave. STS says with status 400 that it
-// throttles, so the code decides and the status only helps.
-func failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
+// Failed makes an EdgeError of what an SDK client gave. STS says with status 400 that
+// it throttles, so the code decides and the status only helps.
+func Failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
 	e := &exchange.EdgeError{Edge: edge, Crossed: crossed, Reason: exchange.Unavailable, Err: err}
 	var answer *awshttp.ResponseError
 	if errors.As(err, &answer) {

@@ -60,7 +60,7 @@ func (r Role) enteredByRole(from *Identity) *Identity {
 			DurationSeconds: seconds(ask.Lifetime, id.longest),
 		}, by.as)
 		if err != nil {
-			return Session{}, failed(err, edge, by.Trail)
+			return Session{}, Failed(err, edge, by.Trail)
 		}
 		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 		return r.session(out.Credentials, out.AssumedRoleUser, edge, by.Trail)
@@ -86,7 +86,7 @@ func (r Role) enteredByToken(from exchange.Identity) *Identity {
 			DurationSeconds:  seconds(ask.Lifetime, id.longest),
 		})
 		if err != nil {
-			return Session{}, failed(err, edge, proof.Trail)
+			return Session{}, Failed(err, edge, proof.Trail)
 		}
 		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 		return r.session(out.Credentials, out.AssumedRoleUser, edge, proof.Trail)

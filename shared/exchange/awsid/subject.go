@@ -28,6 +28,9 @@ const (
 	// longestJWT is the most that GetWebIdentityToken gives. A token that was
 	// exchanged for this one ends with it, so ask for all.
 	longestJWT = time.Hour
+	// enoughJWT is how much life the session must have left for it: the token cannot
+	// outlive the session, and callers ask for up to three quarters of an hour.
+	enoughJWT = 46 * time.Minute
 )
 
 // SubjectToken implements [exchange.Identity]: a signed GetCallerIdentity request,
@@ -113,7 +116,7 @@ func algorithm(form exchange.Form) string {
 }
 
 func (i *Identity) outboundJWT(ctx context.Context, audience string, form exchange.Form) (exchange.SubjectToken, error) {
-	s, err := i.self(ctx)
+	s, err := i.selfFor(ctx, enoughJWT)
 	if err != nil {
 		return exchange.SubjectToken{}, err
 	}
@@ -124,7 +127,7 @@ func (i *Identity) outboundJWT(ctx context.Context, audience string, form exchan
 		DurationSeconds:  aws.Int32(int32(min(longestJWT, time.Until(s.Expires)) / time.Second)),
 	}, s.as)
 	if err != nil {
-		return exchange.SubjectToken{}, failed(err, edge, s.Trail)
+		return exchange.SubjectToken{}, Failed(err, edge, s.Trail)
 	}
 	if out.WebIdentityToken == nil || out.Expiration == nil {
 		return exchange.SubjectToken{}, exchange.AtEdge(fmt.Errorf("the answer has no token"), edge, s.Trail)

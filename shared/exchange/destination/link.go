@@ -2,6 +2,7 @@ package destination
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,10 +103,43 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		account := end.(*gcpid.Identity)
 		p.longest = account.Longest()
 		p.mint = bigquery{end: account, project: d.Project, dataset: d.Dataset}.mint
+	case catalog.Redshift:
+		role := end.(*awsid.Identity)
+		p.longest = role.Longest()
+		if d.Redshift.Login == catalog.RedshiftPassword {
+			p.longest = min(p.longest, longestLogin)
+		}
+		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
+	case catalog.Snowflake:
+		p.longest = longestToken
+		s := snowflake{end: end, at: d.Snowflake}
+		if d.Snowflake.Login == catalog.SnowflakeKeyPair {
+			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
+				return nil, err
+			}
+		}
+		p.mint = s.mint
 	default:
-		return nil, fmt.Errorf("kind %s is not served by this version", d.Kind)
+		return nil, fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
 	}
 	return p, nil
+}
+
+// secret reads a secret as the runtime, which alone may: it has to be kept on the
+// runtime's own cloud.
+func (l *Linker) secret(name string) (func(context.Context) (exchange.Secret, error), error) {
+	onAWS := strings.HasPrefix(name, "arn:")
+	switch own := l.Runtime.(type) {
+	case *awsid.Identity:
+		if onAWS {
+			return func(ctx context.Context) (exchange.Secret, error) { return own.Secret(ctx, name) }, nil
+		}
+	case *gcpid.Identity:
+		if !onAWS {
+			return func(ctx context.Context) (exchange.Secret, error) { return own.Secret(ctx, name) }, nil
+		}
+	}
+	return nil, fmt.Errorf("secret %s is on the other cloud: a runtime reads its own cloud's secrets, so keep the key on the cloud that carnet runs on", name)
 }
 
 // lead lists the principals before the destination: those that the file's chain

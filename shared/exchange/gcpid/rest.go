@@ -33,25 +33,25 @@ func (c *Cloud) post(ctx context.Context, to string, as exchange.Secret, body, a
 		return err
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + as.Reveal()}}
-	return c.send(ctx, to, header, text, answer, edge)
+	return c.send(ctx, http.MethodPost, to, header, text, answer, edge)
 }
 
 // postForm sends a form and, as the token endpoint asks, no Authorization.
 func (c *Cloud) postForm(ctx context.Context, to string, form url.Values, answer any, edge *exchange.Edge) error {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	return c.send(ctx, to, header, []byte(form.Encode()), answer, edge)
+	return c.send(ctx, http.MethodPost, to, header, []byte(form.Encode()), answer, edge)
 }
 
 // send tries up to three times, with jitter, as long as the upstream may change
 // its mind.
-func (c *Cloud) send(ctx context.Context, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+func (c *Cloud) send(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
 		Multiplier: 3, RandomizationFactor: 1, // full jitter: anything from nothing to twice the interval
 	}
 	var last error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		last = c.try(ctx, to, header, body, answer, edge)
+		last = c.try(ctx, method, to, header, body, answer, edge)
 		return struct{}{}, retryable(last)
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
 	if err != nil && last != nil {
@@ -75,8 +75,8 @@ func retryable(err error) error {
 	return err
 }
 
-func (c *Cloud) try(ctx context.Context, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,247 @@
+package destination
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	sdk "github.com/aws/aws-sdk-go-v2/service/redshift"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftserverless"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
+)
+
+// A login lives for 900 to 3,600 s; an open connection outlives it.
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
+const longestLogin = time.Hour
+
+// A redshift destination is a database that a role may log in to.
+type redshift struct {
+	end    *awsid.Identity
+	cloud  *awsid.Cloud
+	role   string // the end's ARN
+	region string
+	at     catalog.RedshiftPlace
+}
+
+func (d redshift) mint(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
+	if !grant.IsZero() {
+		return nil, fmt.Errorf("%w: what a login may do is granted in the database: a redshift destination has no access or prefixes to narrow", exchange.ErrBadRequest)
+	}
+	policy, err := d.policy()
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.end.Session(ctx, awsid.Ask{Policy: policy, Lifetime: lifetime})
+	if err != nil {
+		return nil, err
+	}
+	if d.at.Login == catalog.RedshiftDataAPI {
+		return &exchange.Credential{
+			Kind: "redshift", Principal: s.ARN, Expires: s.Expires, Trail: s.Trail, Session: &s.Session,
+			Place: d.place(),
+		}, nil
+	}
+	return d.login(ctx, s, lifetime)
+}
+
+func (d redshift) place() map[string]string {
+	at := map[string]string{"region": d.region, "database": d.at.Database}
+	for key, value := range map[string]string{"cluster": d.at.Cluster, "workgroup": d.at.Workgroup} {
+		if value != "" {
+			at[key] = value
+		}
+	}
+	return at
+}
+
+// A password is what each of the three operations gives.
+type password struct {
+	user      string
+	secret    exchange.Secret
+	expires   time.Time
+	requestID string
+}
+
+// login trades the role's session for a user and a password.
+func (d redshift) login(ctx context.Context, s awsid.Session, lifetime time.Duration) (*exchange.Credential, error) {
+	config := d.cloud.Config(s, d.region)
+	ask := d.clusterWithIAM
+	switch {
+	case d.at.Workgroup != "":
+		ask = d.serverless
+	case d.at.User != "":
+		ask = d.clusterUser
+	}
+	edge := exchange.Edge{From: d.role, To: d.role, Op: d.operation()}
+	p, err := ask(ctx, config, aws.Int32(int32(min(lifetime, longestLogin)/time.Second)))
+	if err != nil {
+		return nil, awsid.Failed(err, edge, s.Trail)
+	}
+	host, port, err := d.endpoint(ctx, config)
+	if err != nil {
+		return nil, awsid.Failed(err, edge, s.Trail)
+	}
+	edge.RequestID = p.requestID
+	at := d.place()
+	at["host"], at["port"] = host, strconv.Itoa(port)
+	return &exchange.Credential{
+		Kind: "redshift", Principal: s.ARN, Expires: p.expires, Place: at, Trail: s.Trail.Then(edge),
+		Login: &exchange.Login{User: p.user, Password: p.secret, DSN: dsn(host, port, d.at.Database, p)},
+	}, nil
+}
+
+// operation is the call that gives the login.
+func (d redshift) operation() string {
+	switch {
+	case d.at.Workgroup != "":
+		return "redshift-serverless:GetCredentials"
+	case d.at.User != "":
+		return "redshift:GetClusterCredentials"
+	}
+	return "redshift:GetClusterCredentialsWithIAM"
+}
+
+// dsn is a connection string that insists on TLS and on the host's name.
+func dsn(host string, port int, database string, p password) exchange.Secret {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(p.user, p.secret.Reveal()),
+		Host: host + ":" + strconv.Itoa(port), Path: "/" + database, RawQuery: "sslmode=verify-full",
+	}
+	return exchange.NewSecret(u.String())
+}
+
+func (d redshift) clusterWithIAM(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
+	in := &sdk.GetClusterCredentialsWithIAMInput{DbName: &d.at.Database, DurationSeconds: seconds}
+	if d.at.CustomDomain != "" {
+		in.CustomDomainName = &d.at.CustomDomain
+	} else {
+		in.ClusterIdentifier = &d.at.Cluster
+	}
+	out, err := sdk.NewFromConfig(c).GetClusterCredentialsWithIAM(ctx, in)
+	if err != nil {
+		return password{}, err
+	}
+	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+}
+
+// clusterUser logs in as a user of the database. The name comes back with IAM: or
+// IAMA: before it, and only that name logs in.
+func (d redshift) clusterUser(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
+	in := &sdk.GetClusterCredentialsInput{
+		DbUser: &d.at.User, DbName: &d.at.Database, DbGroups: d.at.Groups, AutoCreate: &d.at.CreateUser, DurationSeconds: seconds,
+	}
+	if d.at.CustomDomain != "" {
+		in.CustomDomainName = &d.at.CustomDomain
+	} else {
+		in.ClusterIdentifier = &d.at.Cluster
+	}
+	out, err := sdk.NewFromConfig(c).GetClusterCredentials(ctx, in)
+	if err != nil {
+		return password{}, err
+	}
+	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+}
+
+func (d redshift) serverless(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
+	in := &redshiftserverless.GetCredentialsInput{DbName: &d.at.Database, DurationSeconds: seconds}
+	if d.at.CustomDomain != "" {
+		in.CustomDomainName = &d.at.CustomDomain
+	} else {
+		in.WorkgroupName = &d.at.Workgroup
+	}
+	out, err := redshiftserverless.NewFromConfig(c).GetCredentials(ctx, in)
+	if err != nil {
+		return password{}, err
+	}
+	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+}
+
+func complete(user, secret *string, expires *time.Time, requestID string) (password, error) {
+	if aws.ToString(user) == "" || aws.ToString(secret) == "" || expires == nil {
+		return password{}, errors.New("the answer has no complete login")
+	}
+	return password{user: *user, secret: exchange.NewSecret(*secret), expires: *expires, requestID: requestID}, nil
+}
+
+// endpoint is where to connect: as the file says, or as AWS does where the role may
+// ask. A serverless workgroup's is made of its names.
+// https://docs.aws.amazon.com/redshift/latest/mgmt/serverless-connecting.html
+func (d redshift) endpoint(ctx context.Context, c aws.Config) (string, int, error) {
+	switch {
+	case d.at.CustomDomain != "":
+		return d.at.CustomDomain, d.at.Port, nil
+	case d.at.Host != "":
+		return d.at.Host, d.at.Port, nil
+	case d.at.Workgroup != "":
+		return fmt.Sprintf("%s.%s.%s.redshift-serverless.amazonaws.com", d.at.Workgroup, home(d.role), d.region), d.at.Port, nil
+	}
+	out, err := sdk.NewFromConfig(c).DescribeClusters(ctx, &sdk.DescribeClustersInput{ClusterIdentifier: &d.at.Cluster})
+	if err != nil {
+		return "", 0, err
+	}
+	if len(out.Clusters) != 1 || out.Clusters[0].Endpoint == nil || aws.ToString(out.Clusters[0].Endpoint.Address) == "" {
+		return "", 0, fmt.Errorf("cluster %s has no endpoint yet: write its host: in the file", d.at.Cluster)
+	}
+	at := out.Clusters[0].Endpoint
+	return *at.Address, cmp.Or(int(aws.ToInt32(at.Port)), d.at.Port), nil
+}
+
+// policy narrows the session to this database's login.
+// https://docs.aws.amazon.com/redshift/latest/mgmt/redshift-iam-access-control-identity-based.html
+func (d redshift) policy() (string, error) {
+	prefix := "arn:" + partition(d.role) + ":redshift:" + d.region + ":" + home(d.role) + ":"
+	database := prefix + "dbname:" + d.at.Cluster + "/" + d.at.Database
+	var list []statement
+	allow := func(resource []string, actions ...string) {
+		list = append(list, statement{Effect: "Allow", Action: actions, Resource: resource})
+	}
+	switch {
+	case d.at.Workgroup != "":
+		workgroup := "arn:" + partition(d.role) + ":redshift-serverless:" + d.region + ":" + home(d.role) + ":workgroup/*" // by id, which no file knows
+		allow([]string{workgroup}, "redshift-serverless:GetCredentials")
+	case d.at.User != "":
+		user := prefix + "dbuser:" + d.at.Cluster + "/" + d.at.User
+		allow([]string{user, database}, "redshift:GetClusterCredentials")
+		if d.at.CreateUser {
+			allow([]string{user}, "redshift:CreateClusterUser")
+		}
+		if len(d.at.Groups) > 0 {
+			allow(groups(prefix+"dbgroup:"+d.at.Cluster+"/", d.at.Groups), "redshift:JoinGroup")
+		}
+	default:
+		allow([]string{database}, "redshift:GetClusterCredentialsWithIAM")
+	}
+	if d.at.Cluster != "" && d.at.Host == "" && d.at.CustomDomain == "" {
+		allow([]string{prefix + "cluster:" + d.at.Cluster}, "redshift:DescribeClusters")
+	}
+	if d.at.Login == catalog.RedshiftDataAPI {
+		allow([]string{"*"}, "redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement",
+			"redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement")
+	}
+	text, err := json.Marshal(policyDocument{Version: "2012-10-17", Statement: list})
+	if err == nil && len(text) > maxSessionPolicy {
+		return "", fmt.Errorf("%d groups make a session policy of %d characters, and AWS takes %d: name fewer", len(d.at.Groups), len(text), maxSessionPolicy)
+	}
+	return string(text), err
+}
+
+func groups(prefix string, names []string) []string {
+	var list []string
+	for _, n := range names {
+		list = append(list, prefix+n)
+	}
+	return list
+}

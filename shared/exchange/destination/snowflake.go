@@ -1,0 +1,143 @@
+package destination
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// snowflakesAudience is what Snowflake expects of workload identities of type AWS
+// and GCP. It is the same for every account, so such a token is good for any of them
+// that knows the identity: login oidc, with an audience per account, is tighter.
+// https://docs.snowflake.com/en/user-guide/workload-identity-federation
+const snowflakesAudience = "snowflakecomputing.com"
+
+// longestToken is an hour for each form: Google's ID tokens have it, AWS gives its
+// outbound JWTs as much, and Snowflake takes a key-pair JWT for no longer.
+// https://docs.snowflake.com/en/developer-guide/sql-api/authenticating
+const longestToken = time.Hour
+
+// A snowflake destination is a service user of an account. It has no identity of its
+// own: the tenant's is the chain's end, and shows itself.
+type snowflake struct {
+	end exchange.Identity
+	at  catalog.SnowflakePlace
+	key func(context.Context) (exchange.Secret, error) // the private key as PEM; nil unless login is key_pair
+}
+
+func (d snowflake) mint(ctx context.Context, grant exchange.Grant, _ time.Duration) (*exchange.Credential, error) {
+	if !grant.IsZero() {
+		return nil, fmt.Errorf("%w: what a login may do is granted to the user in Snowflake: a snowflake destination has no access or prefixes to narrow", exchange.ErrBadRequest)
+	}
+	cred := &exchange.Credential{
+		Kind: "snowflake", Principal: d.end.Principal(),
+		Place: map[string]string{"account": d.at.Account, "host": d.at.Host},
+	}
+	if d.at.Login == catalog.SnowflakeKeyPair {
+		return cred, d.signed(ctx, cred)
+	}
+	audience := snowflakesAudience
+	if d.at.Login == catalog.SnowflakeOIDC {
+		audience = d.at.ExternalID
+	}
+	proof, err := d.end.SubjectToken(ctx, exchange.RelyingParty{Audience: audience, Accepts: d.forms()})
+	if err != nil {
+		return nil, err
+	}
+	cred.Expires, cred.Trail = proof.Expires, proof.Trail
+	cred.Login = &exchange.Login{User: d.at.User, Token: proof.Value, Authenticator: "WORKLOAD_IDENTITY", Provider: d.provider()}
+	return cred, nil
+}
+
+// forms: an AWS identity signs as the user's setting needs, a Google one RS256. A
+// signed request is no form here: it would be good for Snowflake as a whole.
+func (d snowflake) forms() []exchange.Form {
+	if d.at.Algorithm == "RS256" {
+		return []exchange.Form{exchange.RS256}
+	}
+	return []exchange.Form{exchange.ES384, exchange.RS256}
+}
+
+// provider is Snowflake's name for the kind of proof.
+func (d snowflake) provider() string {
+	switch {
+	case d.at.Login == catalog.SnowflakeOIDC:
+		return "OIDC"
+	case strings.HasPrefix(d.end.Principal(), "arn:"):
+		return "AWS"
+	}
+	return "GCP"
+}
+
+// signed puts a key-pair JWT into the credential. The key itself stays here.
+func (d snowflake) signed(ctx context.Context, cred *exchange.Credential) error {
+	text, err := d.key(ctx)
+	if err != nil {
+		return err
+	}
+	key, err := parseKey(text)
+	if err != nil {
+		return fmt.Errorf("the secret %s: %w", d.at.Secret, err)
+	}
+	now := time.Now()
+	token, err := keyPairJWT(key, d.at.Account, d.at.User, now)
+	if err != nil {
+		return err
+	}
+	cred.Expires = now.Add(longestToken)
+	cred.Login = &exchange.Login{User: d.at.User, Token: exchange.NewSecret(token), Authenticator: "SNOWFLAKE_JWT"}
+	return nil
+}
+
+func parseKey(text exchange.Secret) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode([]byte(text.Reveal()))
+	if block == nil {
+		return nil, errors.New("is not PEM: store the private key as openssl genrsa 2048 | openssl pkcs8 -topk8 -nocrypt prints it")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if rsaKey, ok := key.(*rsa.PrivateKey); ok && err == nil {
+		return rsaKey, nil
+	}
+	// The parser's own error could quote the key.
+	return nil, errors.New("holds no RSA private key in PKCS #8: an encrypted one cannot be used")
+}
+
+// keyPairJWT names the user and the public key's fingerprint, in upper case and with
+// the account cut at its first dot.
+// https://docs.snowflake.com/en/developer-guide/sql-api/authenticating#using-key-pair-authentication
+func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return "", err
+	}
+	print := sha256.Sum256(der)
+	account, _, _ = strings.Cut(account, ".")
+	subject := strings.ToUpper(account) + "." + strings.ToUpper(user)
+	claims, err := json.Marshal(map[string]any{
+		"iss": subject + ".SHA256:" + base64.StdEncoding.EncodeToString(print[:]), "sub": subject,
+		"iat": now.Unix(), "exp": now.Add(longestToken).Unix(),
+	})
+	if err != nil {
+		return "", err
+	}
+	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(claims)
+	hash := sha256.Sum256([]byte(signed))
+	mac, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, hash[:])
+	return signed + "." + base64.RawURLEncoding.EncodeToString(mac), err
+}
