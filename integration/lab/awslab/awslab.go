@@ -1,4 +1,5 @@
-// Package awslab is the lab's AWS: STS, the issuer of outbound tokens, and S3.
+// Package awslab is the lab's AWS: STS, the issuer of outbound tokens, S3, Redshift
+// with its databases, and Secrets Manager.
 //
 // It refuses what AWS refuses. A request counts for nothing until its signature was
 // recomputed from the secret key; a role is entered only if its trust policy, the
@@ -36,9 +37,13 @@ type Cloud struct {
 	providers map[string]map[string][]string
 	buckets   map[string]*bucket
 	store     http.Handler
+	redshift  []*warehouse
+	secrets   []*secret
+	data      statements
 
 	mu       sync.Mutex
 	sessions map[string]*session // by access key id
+	logins   []*login
 }
 
 // A role with its policies parsed.
@@ -106,6 +111,14 @@ func (c *Cloud) account(id string, a *world.Account) error {
 		}
 		c.buckets[name] = parsed
 	}
+	c.warehouses(id, a)
+	for name, w := range a.Secrets {
+		parsed, err := newSecret(id, name, w)
+		if err != nil {
+			return fmt.Errorf("secret %s: %w", name, err)
+		}
+		c.secrets = append(c.secrets, parsed)
+	}
 	return nil
 }
 
@@ -141,21 +154,37 @@ func newRole(account, name string, w *world.Role) (*role, error) {
 
 // Owns tells whether a host is this cloud's.
 func (c *Cloud) Owns(host string) bool {
-	host = hostOnly(host)
-	return host == "sts.amazonaws.com" || isService(host, "sts") || c.isStore(host) || c.issuerAt(host) != nil
+	return c.service(hostOnly(host)) != nil
+}
+
+// service is what answers at a host; nil where it is nobody's.
+func (c *Cloud) service(host string) http.Handler {
+	switch {
+	case c.issuerAt(host) != nil:
+		return c.issuerAt(host)
+	case c.isStore(host):
+		return c.S3()
+	case host == "sts.amazonaws.com", isService(host, "sts"):
+		return c.STS()
+	case isService(host, "redshift"):
+		return c.Redshift()
+	case isService(host, "redshift-serverless"):
+		return c.RedshiftServerless()
+	case isService(host, "redshift-data"):
+		return c.RedshiftData()
+	case isService(host, "secretsmanager"):
+		return c.SecretsManager()
+	}
+	return nil
 }
 
 // ServeHTTP answers under the cloud's own host names.
 func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host := hostOnly(r.Host)
-	switch {
-	case c.issuerAt(host) != nil:
-		c.issuerAt(host).ServeHTTP(w, r)
-	case c.isStore(host):
-		c.S3().ServeHTTP(w, r)
-	default:
-		c.STS().ServeHTTP(w, r)
+	if service := c.service(hostOnly(r.Host)); service != nil {
+		service.ServeHTTP(w, r)
+		return
 	}
+	http.NotFound(w, r)
 }
 
 // isService matches SERVICE.REGION.amazonaws.com.

@@ -2,6 +2,7 @@ package awslab
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,11 @@ type condition struct {
 	key      string // lower case: keys match in any case
 	values   []string
 }
+
+// userID is the one policy variable that this lab evaluates, where it is the whole
+// value.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+const userID = "${aws:userid}"
 
 func parseConditions(raw map[string]map[string]texts) ([]condition, error) {
 	var all []condition
@@ -48,7 +54,7 @@ func (c condition) known() error {
 		return fmt.Errorf("condition operator %q is not one that this lab evaluates", c.operator)
 	}
 	for _, v := range c.values {
-		if strings.Contains(v, "${") {
+		if v != userID && strings.Contains(v, "${") {
 			return fmt.Errorf("%q has a policy variable, which this lab does not evaluate", v)
 		}
 	}
@@ -59,6 +65,7 @@ func (c condition) known() error {
 // negated operators, ...IfExists, Null, and ForAllValues, which is true of nothing.
 func (c condition) holds(context map[string][]string) bool {
 	got, present := context[c.key]
+	c = c.filled(context)
 	present = present && len(got) > 0
 	switch {
 	case c.operator == "Null":
@@ -79,6 +86,14 @@ func (c condition) holds(context map[string][]string) bool {
 		}
 	}
 	return c.negated()
+}
+
+// filled puts the request's own user id where the policy has the variable.
+func (c condition) filled(context map[string][]string) condition {
+	if i := slices.Index(c.values, userID); i >= 0 {
+		c.values = slices.Concat(c.values[:i], context["aws:userid"], c.values[i+1:])
+	}
+	return c
 }
 
 func (c condition) negated() bool { return strings.HasPrefix(c.operator, "StringNot") }

@@ -1,5 +1,6 @@
 // Package googlelab is the lab's Google Cloud: the security token service, IAM
-// Credentials, the metadata server, Google's own issuer, Cloud Storage and BigQuery.
+// Credentials, the metadata server, Google's own issuer, Cloud Storage, BigQuery and
+// Secret Manager.
 //
 // It refuses what Google refuses. A subject token is replayed at AWS or verified
 // against its issuer; the provider's mapping and condition are evaluated as CEL; every
@@ -37,6 +38,7 @@ type Cloud struct {
 	tokens   map[string]*token
 	objects  map[string]map[string]object // by bucket and name
 	tables   map[string]*table            // by project.dataset.table
+	secrets  map[string][]*version        // by project and name
 	programs map[string]program           // compiled CEL, by its source
 }
 
@@ -49,11 +51,12 @@ func New(w *world.Google, o Options) (*Cloud, error) {
 	c := &Cloud{
 		now: o.Now, transport: o.Transport, key: key, world: w,
 		tokens: map[string]*token{}, objects: map[string]map[string]object{},
-		tables: map[string]*table{}, programs: map[string]program{},
+		tables: map[string]*table{}, secrets: map[string][]*version{}, programs: map[string]program{},
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.fillSecrets()
 	return c, c.check(w)
 }
 
@@ -92,6 +95,8 @@ func (c *Cloud) service(host string) http.Handler {
 		return c.Storage()
 	case "bigquery.googleapis.com":
 		return c.BigQuery()
+	case "secretmanager.googleapis.com":
+		return c.SecretManager()
 	case "accounts.google.com", "www.googleapis.com":
 		return http.HandlerFunc(c.serveIssuer)
 	}

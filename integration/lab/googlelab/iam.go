@@ -11,10 +11,12 @@ import (
 // https://cloud.google.com/iam/docs/roles-permissions/iam
 // https://cloud.google.com/storage/docs/access-control/iam-roles
 // https://cloud.google.com/bigquery/docs/access-control
+// https://cloud.google.com/secret-manager/docs/access-control
 func permissions(role string) []string {
 	const sa = "iam.serviceAccounts."
 	const o = "storage.objects."
 	const b = "bigquery."
+	const v = "secretmanager.versions."
 	switch role {
 	case "roles/iam.workloadIdentityUser":
 		return []string{sa + "get", sa + "getAccessToken", sa + "getOpenIdToken", sa + "list"}
@@ -40,6 +42,12 @@ func permissions(role string) []string {
 		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData", b + "tables.create", b + "tables.delete", b + "tables.update", b + "tables.updateData"}
 	case "roles/bigquery.jobUser":
 		return []string{b + "jobs.create"}
+	case "roles/secretmanager.secretAccessor":
+		return []string{v + "access"}
+	case "roles/secretmanager.secretVersionAdder":
+		return []string{v + "add"}
+	case "roles/secretmanager.secretVersionManager":
+		return []string{v + "add", v + "destroy", v + "disable", v + "enable", v + "get", v + "list"}
 	}
 	return nil
 }

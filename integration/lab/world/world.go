@@ -12,10 +12,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A World is both clouds.
+// A World is both clouds, and what stands beside them.
 type World struct {
-	AWS    AWS    `yaml:"aws"`
-	Google Google `yaml:"google"`
+	AWS       AWS       `yaml:"aws"`
+	Google    Google    `yaml:"google"`
+	Snowflake Snowflake `yaml:"snowflake"`
 }
 
 // Load reads a world file.
@@ -54,6 +55,50 @@ type Account struct {
 	// OIDCProviders are the account's IAM OIDC providers: issuer URL to client ids.
 	OIDCProviders map[string][]string `yaml:"oidc_providers"`
 	Buckets       map[string]*Bucket  `yaml:"buckets"`
+	// Clusters and Workgroups are Redshift's, by name.
+	Clusters   map[string]*Cluster   `yaml:"clusters"`
+	Workgroups map[string]*Workgroup `yaml:"workgroups"`
+	// Secrets are those of Secrets Manager, by name.
+	Secrets map[string]*Secret `yaml:"secrets"`
+}
+
+// A Cluster of Redshift. Users and Groups are those that its databases know; a
+// user of the name IAMR:ROLE comes to be when that role first asks for it.
+type Cluster struct {
+	Region       string               `yaml:"region"`
+	Host         string               `yaml:"host"` // NAME.lab.REGION.redshift.amazonaws.com where empty
+	CustomDomain string               `yaml:"custom_domain"`
+	Users        []string             `yaml:"users"`
+	Groups       []string             `yaml:"groups"`
+	Databases    map[string]*Database `yaml:"databases"`
+}
+
+// A Workgroup of Redshift Serverless.
+type Workgroup struct {
+	Region       string               `yaml:"region"`
+	ID           string               `yaml:"id"` // which its ARN has in place of its name
+	CustomDomain string               `yaml:"custom_domain"`
+	Databases    map[string]*Database `yaml:"databases"`
+}
+
+// A Database has tables of one column of text each.
+type Database struct {
+	Tables map[string]*Table `yaml:"tables"`
+}
+
+// A Table says which users, and groups as group:NAME, may do what with it.
+type Table struct {
+	Select []string `yaml:"select"`
+	Insert []string `yaml:"insert"`
+}
+
+// A Secret of Secrets Manager. Its ARN ends in a dash and six letters, which are
+// made of its name where Suffix is empty.
+type Secret struct {
+	Region string `yaml:"region"`
+	Suffix string `yaml:"suffix"`
+	Value  string `yaml:"value"` // the current version; none yet where empty
+	Policy JSON   `yaml:"policy"`
 }
 
 // A Role is an IAM role. Trust is its trust policy; Policies are its identity
@@ -94,6 +139,7 @@ type Project struct {
 	Pools    map[string]*Pool      `yaml:"pools"`    // workload identity pools, location global
 	Buckets  map[string]*GCSBucket `yaml:"buckets"`
 	Datasets map[string]*Dataset   `yaml:"datasets"`
+	Secrets  map[string]*GCPSecret `yaml:"secrets"` // of Secret Manager, by name
 	// DisabledAPIs names services that are off, such as iamcredentials.googleapis.com.
 	DisabledAPIs []string `yaml:"disabled_apis"`
 }
@@ -138,6 +184,39 @@ type GCSBucket struct {
 // A Dataset of BigQuery.
 type Dataset struct {
 	Bindings []Binding `yaml:"bindings"`
+}
+
+// A GCPSecret of Secret Manager, with the bindings that stand on it.
+type GCPSecret struct {
+	Versions []string  `yaml:"versions"` // the first is version 1
+	Bindings []Binding `yaml:"bindings"`
+}
+
+// Snowflake is its accounts, by the name that a connection gives: ORG-ACCOUNT, or a
+// locator.
+type Snowflake struct {
+	Accounts map[string]*SnowflakeAccount `yaml:"accounts"`
+}
+
+// A SnowflakeAccount answers at a host of its own.
+type SnowflakeAccount struct {
+	Host  string                    `yaml:"host"`
+	Users map[string]*SnowflakeUser `yaml:"users"` // by name, upper case
+}
+
+// A SnowflakeUser is a service user, with the ways in which it may prove itself.
+type SnowflakeUser struct {
+	Disabled         bool                        `yaml:"disabled"`
+	WorkloadIdentity []SnowflakeWorkloadIdentity `yaml:"workload_identity"`
+	PublicKey        string                      `yaml:"rsa_public_key"` // PEM, for key pairs
+}
+
+// A SnowflakeWorkloadIdentity is as in CREATE USER … WORKLOAD_IDENTITY = (…).
+type SnowflakeWorkloadIdentity struct {
+	Type      string   `yaml:"type"` // OIDC, GCP, AWS
+	Issuer    string   `yaml:"issuer"`
+	Subject   string   `yaml:"subject"`
+	Audiences []string `yaml:"oidc_audience_list"` // OIDC; snowflakecomputing.com where empty
 }
 
 // JSON is a JSON document that may be written as YAML, or as a string of JSON.

@@ -1,0 +1,216 @@
+package awslab
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"carnet.dev/carnet/integration/lab/world"
+)
+
+// A warehouse is a cluster or a workgroup of Redshift, with its databases.
+type warehouse struct {
+	arn          string
+	account      string
+	region       string
+	name         string
+	host         string
+	customDomain string
+	serverless   bool
+	users        []string
+	groups       []string
+	databases    map[string]*database
+}
+
+type database struct {
+	mu     sync.Mutex
+	tables map[string]*world.Table
+	rows   map[string][]string
+}
+
+// A login is a user and a password that were given out for a while.
+type login struct {
+	at       *warehouse
+	database string // empty: any
+	user     string // as it logs in: IAMR:role, IAM:user, IAMA:user
+	password string
+	groups   []string
+	expires  time.Time
+}
+
+func (c *Cloud) warehouses(id string, a *world.Account) {
+	for name, w := range a.Clusters {
+		h := &warehouse{
+			arn: "arn:aws:redshift:" + w.Region + ":" + id + ":cluster:" + name, account: id, region: w.Region, name: name,
+			host: w.Host, customDomain: w.CustomDomain, users: w.Users, groups: w.Groups, databases: databases(w.Databases),
+		}
+		if h.host == "" {
+			h.host = name + ".lab." + w.Region + ".redshift.amazonaws.com"
+		}
+		c.redshift = append(c.redshift, h)
+	}
+	for name, w := range a.Workgroups {
+		c.redshift = append(c.redshift, &warehouse{
+			arn: "arn:aws:redshift-serverless:" + w.Region + ":" + id + ":workgroup/" + w.ID, account: id, region: w.Region, name: name,
+			host:         name + "." + id + "." + w.Region + ".redshift-serverless.amazonaws.com",
+			customDomain: w.CustomDomain, serverless: true, databases: databases(w.Databases),
+		})
+	}
+}
+
+func databases(all map[string]*world.Database) map[string]*database {
+	made := map[string]*database{}
+	for name, d := range all {
+		made[name] = &database{tables: d.Tables, rows: map[string][]string{}}
+	}
+	return made
+}
+
+// warehouse finds a cluster or workgroup of an account by its name, or by its own
+// domain name.
+func (c *Cloud) warehouse(account, region, name, domain string, serverless bool) *warehouse {
+	for _, w := range c.redshift {
+		named := name != "" && w.name == name && w.account == account || domain != "" && w.customDomain == domain
+		if named && w.region == region && w.serverless == serverless && w.account == account {
+			return w
+		}
+	}
+	return nil
+}
+
+// OwnsDatabase tells whether a host is one of Redshift's databases.
+func (c *Cloud) OwnsDatabase(host string) bool {
+	return slices.ContainsFunc(c.redshift, func(w *warehouse) bool { return w.host == host || host != "" && w.customDomain == host })
+}
+
+// give opens a login.
+func (c *Cloud) give(l login, life time.Duration) *login {
+	l.password, l.expires = random(32), c.now().Add(life).Truncate(time.Second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logins = append(slices.DeleteFunc(c.logins, func(old *login) bool { return old.expires.Before(c.now()) }), &l)
+	return &l
+}
+
+// A dbSession is somebody who is logged in. It outlives the password.
+type dbSession struct {
+	user     string // as the database knows it
+	groups   []string
+	database *database
+	name     string // the database's
+}
+
+// A sqlError is an error as PostgreSQL and Redshift give it.
+type sqlError struct{ code, message string }
+
+func (e *sqlError) Error() string { return e.code + ": " + e.message }
+
+// logIn checks a user and a password. Redshift says the same for every mistake. A
+// user that the API gave a password for need not exist: with AutoCreate off, that
+// comes to light here.
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
+func (c *Cloud) logIn(host, user, password, name string) (*dbSession, *sqlError) {
+	failed := &sqlError{"28000", fmt.Sprintf("password authentication failed for user %q", user)}
+	l := c.login(user, password)
+	if l == nil || host != "" && host != l.at.host && host != l.at.customDomain || l.database != "" && l.database != name {
+		return nil, failed
+	}
+	db := l.at.databases[name]
+	if db == nil {
+		return nil, &sqlError{"3D000", fmt.Sprintf("database %q does not exist", name)}
+	}
+	known := strings.HasPrefix(user, "IAMR:") || strings.HasPrefix(user, "IAMA:")
+	plain := strings.TrimPrefix(strings.TrimPrefix(user, "IAM:"), "IAMA:")
+	if !known && !slices.Contains(l.at.users, plain) {
+		return nil, failed
+	}
+	return &dbSession{user: plain, groups: l.groups, database: db, name: name}, nil
+}
+
+func (c *Cloud) login(user, password string) *login {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.logins {
+		if l.user == user && subtle.ConstantTimeCompare([]byte(l.password), []byte(password)) == 1 && c.now().Before(l.expires) {
+			return l
+		}
+	}
+	return nil
+}
+
+// A rowset is what a statement gives; columns is nil where it gives no rows.
+type rowset struct {
+	columns []string
+	rows    [][]string
+	tag     string
+}
+
+// query runs the few statements that a login is tried with.
+func (s *dbSession) query(statement string) (rowset, *sqlError) {
+	text := strings.TrimRight(strings.TrimSpace(statement), "; ")
+	lower := strings.ToLower(text)
+	switch {
+	case text == "":
+		return rowset{}, nil
+	case lower == "select 1":
+		return rowset{[]string{"?column?"}, [][]string{{"1"}}, "SELECT 1"}, nil
+	case lower == "select current_user, current_database()":
+		return rowset{[]string{"current_user", "current_database"}, [][]string{{s.user, s.name}}, "SELECT 1"}, nil
+	case strings.HasPrefix(lower, "set "):
+		return rowset{tag: "SET"}, nil
+	}
+	if m := regexp.MustCompile(`(?is)^insert into (\w+) values \('((?:[^']|'')*)'\)$`).FindStringSubmatch(text); m != nil {
+		return s.insert(m[1], strings.ReplaceAll(m[2], "''", "'"))
+	}
+	if m := regexp.MustCompile(`(?i)^select greeting from (\w+)$`).FindStringSubmatch(text); m != nil {
+		return s.read(m[1])
+	}
+	return rowset{}, &sqlError{"42601", "syntax error: the lab's databases know select 1, select current_user, current_database(), insert into TABLE values ('…') and select greeting from TABLE"}
+}
+
+func (s *dbSession) insert(table, text string) (rowset, *sqlError) {
+	t, err := s.table(table, func(t *world.Table) []string { return t.Insert })
+	if err != nil {
+		return rowset{}, err
+	}
+	s.database.mu.Lock()
+	defer s.database.mu.Unlock()
+	s.database.rows[t] = append(s.database.rows[t], text)
+	return rowset{tag: "INSERT 0 1"}, nil
+}
+
+func (s *dbSession) read(table string) (rowset, *sqlError) {
+	t, err := s.table(table, func(t *world.Table) []string { return t.Select })
+	if err != nil {
+		return rowset{}, err
+	}
+	s.database.mu.Lock()
+	defer s.database.mu.Unlock()
+	got := rowset{columns: []string{"greeting"}}
+	for _, text := range s.database.rows[t] {
+		got.rows = append(got.rows, []string{text})
+	}
+	got.tag = fmt.Sprintf("SELECT %d", len(got.rows))
+	return got, nil
+}
+
+// table finds a table and asks whether the user, or one of the session's groups,
+// was granted what the statement does.
+func (s *dbSession) table(name string, granted func(*world.Table) []string) (string, *sqlError) {
+	name = strings.ToLower(name)
+	t := s.database.tables[name]
+	if t == nil {
+		return "", &sqlError{"42P01", fmt.Sprintf("relation %q does not exist", name)}
+	}
+	for _, to := range granted(t) {
+		group, isGroup := strings.CutPrefix(to, "group:")
+		if to == s.user || isGroup && slices.Contains(s.groups, group) {
+			return name, nil
+		}
+	}
+	return "", &sqlError{"42501", "permission denied for relation " + name}
+}
