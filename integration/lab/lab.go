@@ -24,16 +24,19 @@ import (
 
 	"carnet.dev/carnet/integration/lab/awslab"
 	"carnet.dev/carnet/integration/lab/googlelab"
+	"carnet.dev/carnet/integration/lab/snowflakelab"
 	"carnet.dev/carnet/integration/lab/world"
 )
 
-// A Lab is both clouds, listening.
+// A Lab is both clouds and Snowflake, listening.
 type Lab struct {
-	AWS    *awslab.Cloud
-	Google *googlelab.Cloud
-	CA     *CA // signs the certificates of every host in the lab
+	AWS       *awslab.Cloud
+	Google    *googlelab.Cloud
+	Snowflake *snowflakelab.Cloud
+	CA        *CA // signs the certificates of every host in the lab
 
-	addr string
+	addr      string
+	databases string
 
 	mu    sync.Mutex
 	calls []Call
@@ -61,8 +64,25 @@ func Start(w *world.World) (*Lab, error) {
 	if l.Google, err = googlelab.New(&w.Google, googlelab.Options{Now: l.Now, Transport: inside{l}}); err != nil {
 		return nil, fmt.Errorf("the lab's Google Cloud: %w", err)
 	}
+	if l.Snowflake, err = snowflakelab.New(&w.Snowflake, snowflakelab.Options{Now: l.Now, Transport: inside{l}}); err != nil {
+		return nil, fmt.Errorf("the lab's Snowflake: %w", err)
+	}
+	if l.databases, err = l.serveDatabases(); err != nil {
+		return nil, err
+	}
 	l.addr, err = l.Serve(l.recorded(http.HandlerFunc(l.route)), true)
 	return l, err
+}
+
+// serveDatabases puts Redshift's databases on a free port of loopback.
+func (l *Lab) serveDatabases() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go l.AWS.ServeDatabases(listener, l.CA.serverConfig())
+	l.close = append(l.close, listener.Close)
+	return listener.Addr().String(), nil
 }
 
 // Serve puts a handler on a free port of loopback until the lab is closed, with TLS
@@ -97,6 +117,14 @@ func (l *Lab) Close() error {
 
 // Addr is where both clouds listen, with TLS, under all their names.
 func (l *Lab) Addr() string { return l.addr }
+
+// Databases is where Redshift's databases listen, with TLS, under all their names.
+func (l *Lab) Databases() string { return l.databases }
+
+// owns tells whether one of the clouds answers at a host.
+func (l *Lab) owns(host string) bool {
+	return l.AWS.Owns(host) || l.Google.Owns(host) || l.Snowflake.Owns(host)
+}
 
 // Now is the clouds' clock.
 func (l *Lab) Now() time.Time {
@@ -140,6 +168,8 @@ func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
 		l.AWS.ServeHTTP(w, r)
 	case l.Google.Owns(r.Host):
 		l.Google.ServeHTTP(w, r)
+	case l.Snowflake.Owns(r.Host):
+		l.Snowflake.ServeHTTP(w, r)
 	default:
 		http.Error(w, "no such host in the lab: "+r.Host, http.StatusMisdirectedRequest)
 	}
@@ -178,7 +208,7 @@ func hostOnly(hostport string) string {
 type inside struct{ lab *Lab }
 
 func (i inside) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme != "https" || !(i.lab.AWS.Owns(r.URL.Host) || i.lab.Google.Owns(r.URL.Host)) {
+	if r.URL.Scheme != "https" || !i.lab.owns(r.URL.Host) {
 		return nil, fmt.Errorf("dial %s: no such host", r.URL.Host)
 	}
 	in := r.Clone(r.Context())
@@ -218,13 +248,14 @@ func (l *Lab) Machine(serviceAccount string) (*Machine, error) {
 // Client reaches the lab under the clouds' names, and nothing else.
 func (m *Machine) Client() *http.Client {
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: m.dial, TLSClientConfig: m.lab.CA.ClientConfig(), MaxIdleConnsPerHost: 64},
+		Transport:     &http.Transport{DialContext: m.Dial, TLSClientConfig: m.lab.CA.ClientConfig(), MaxIdleConnsPerHost: 64},
 		Timeout:       10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-func (m *Machine) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// Dial connects to a host of the lab by name, and to nothing else.
+func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -233,7 +264,9 @@ func (m *Machine) dial(ctx context.Context, network, address string) (net.Conn, 
 	switch {
 	case port == "80" && (host == metadataHost || host == "metadata.google.internal") && m.Metadata != "":
 		to = m.Metadata
-	case port == "443" && (m.lab.AWS.Owns(host) || m.lab.Google.Owns(host)):
+	case port == "443" && m.lab.owns(host):
+	case port == "5439" && m.lab.AWS.OwnsDatabase(host):
+		to = m.lab.databases
 	default:
 		return nil, fmt.Errorf("dial %s: no such host in the lab", address)
 	}

@@ -1,10 +1,23 @@
 package googlelab
 
 import (
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
+
+// maxUpload bounds an object that comes in parts.
+const maxUpload = 16 << 20
 
 // An object of Cloud Storage.
 type object struct {
@@ -20,6 +33,8 @@ func (c *Cloud) Storage() http.Handler {
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o", c.list)
 	mux.HandleFunc("GET /storage/v1/b/{bucket}/o/{object...}", c.get)
 	mux.HandleFunc("DELETE /storage/v1/b/{bucket}/o/{object...}", c.remove)
+	// The XML API, by which the vendor's own client downloads.
+	mux.HandleFunc("GET /{bucket}/{object...}", c.download)
 	return mux
 }
 
@@ -58,9 +73,10 @@ func (c *Cloud) storable(t *token, permission, bucket, name string, listing *str
 }
 
 func (c *Cloud) upload(w http.ResponseWriter, r *http.Request) {
-	name, bucket := r.URL.Query().Get("name"), r.PathValue("bucket")
-	if r.URL.Query().Get("uploadType") != "media" || name == "" {
-		invalid("The lab takes uploadType=media with a name.").write(w)
+	name, o, err := uploaded(r)
+	bucket := r.PathValue("bucket")
+	if err != nil || name == "" {
+		invalid("The lab takes uploadType=media or multipart, with a name.").write(w)
 		return
 	}
 	if !c.mayStore(w, r, "storage.objects.create", name, nil) {
@@ -74,18 +90,79 @@ func (c *Cloud) upload(w http.ResponseWriter, r *http.Request) {
 	if exists && !c.mayStore(w, r, "storage.objects.delete", name, nil) {
 		return
 	}
-	data, err := body(r)
-	if err != nil {
-		return
-	}
 	w.Header().Set("Lab-Operation", "storage.objects.insert")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.objects[bucket] == nil {
 		c.objects[bucket] = map[string]object{}
 	}
-	c.objects[bucket][name] = object{r.Header.Get("Content-Type"), data}
-	writeJSON(w, http.StatusOK, map[string]any{"kind": "storage#object", "bucket": bucket, "name": name})
+	c.objects[bucket][name] = o
+	writeJSON(w, http.StatusOK, o.metadata(bucket, name))
+}
+
+// uploaded reads an object in either of the simple ways to send it.
+// https://cloud.google.com/storage/docs/uploading-objects
+func uploaded(r *http.Request) (string, object, error) {
+	name := r.URL.Query().Get("name")
+	switch r.URL.Query().Get("uploadType") {
+	case "media":
+		data, err := body(r)
+		return name, object{r.Header.Get("Content-Type"), data}, err
+	case "multipart":
+		return related(r, name)
+	}
+	return "", object{}, errors.New("no such upload")
+}
+
+// related reads multipart/related: the object's metadata, then its data.
+func related(r *http.Request, name string) (string, object, error) {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return "", object{}, err
+	}
+	parts := multipart.NewReader(io.LimitReader(r.Body, maxUpload), params["boundary"])
+	first, err := parts.NextPart()
+	if err != nil {
+		return "", object{}, err
+	}
+	var meta struct{ Name, ContentType string }
+	if err := json.NewDecoder(first).Decode(&meta); err != nil {
+		return "", object{}, err
+	}
+	second, err := parts.NextPart()
+	if err != nil {
+		return "", object{}, err
+	}
+	data, err := io.ReadAll(second)
+	return cmp.Or(meta.Name, name), object{cmp.Or(meta.ContentType, second.Header.Get("Content-Type")), data}, err
+}
+
+func (o object) metadata(bucket, name string) map[string]any {
+	sum := make([]byte, 4)
+	binary.BigEndian.PutUint32(sum, crc32.Checksum(o.data, crc32.MakeTable(crc32.Castagnoli)))
+	return map[string]any{
+		"kind": "storage#object", "bucket": bucket, "name": name, "contentType": o.kind,
+		"size": strconv.Itoa(len(o.data)), "generation": "1", "metageneration": "1",
+		"crc32c": base64.StdEncoding.EncodeToString(sum),
+	}
+}
+
+func (c *Cloud) download(w http.ResponseWriter, r *http.Request) {
+	name, bucket := r.PathValue("object"), r.PathValue("bucket")
+	if !c.mayStore(w, r, "storage.objects.get", name, nil) {
+		return
+	}
+	c.mu.RLock()
+	o, ok := c.objects[bucket][name]
+	c.mu.RUnlock()
+	if !ok {
+		http.Error(w, "<Error><Code>NoSuchKey</Code></Error>", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", o.kind)
+	w.Header().Set("X-Goog-Generation", "1")
+	w.Header().Set("X-Goog-Metageneration", "1")
+	w.Write(o.data)
 }
 
 func (c *Cloud) get(w http.ResponseWriter, r *http.Request) {
@@ -103,7 +180,7 @@ func (c *Cloud) get(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", o.kind)
 		w.Write(o.data)
 	default:
-		writeJSON(w, http.StatusOK, map[string]any{"kind": "storage#object", "bucket": bucket, "name": name})
+		writeJSON(w, http.StatusOK, o.metadata(bucket, name))
 	}
 }
 
@@ -121,9 +198,9 @@ func (c *Cloud) list(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.Sort(names)
-	items := []map[string]string{}
+	items := []map[string]any{}
 	for _, n := range names {
-		items = append(items, map[string]string{"kind": "storage#object", "bucket": bucket, "name": n})
+		items = append(items, c.objects[bucket][n].metadata(bucket, n))
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"kind": "storage#objects", "items": items})
 }
