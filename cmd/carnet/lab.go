@@ -98,8 +98,8 @@ func (t table) print(rows []tour.Row) error {
 			refusals = append(refusals, r)
 		}
 	}
-	fmt.Fprintln(t.out, "Vended along every chain, then written to and read from")
-	fmt.Fprintln(t.out, "(trips: calls that reached a cloud, cold / with the tenant's parts cached)")
+	fmt.Fprintln(t.out, "Vended along every chain, then used")
+	fmt.Fprintln(t.out, "(trips: calls that reached a cloud, cold / asked again, for less where the kind has a grant)")
 	fmt.Fprintln(t.out)
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, " \tdestination\tkind\tchain\ttrips\tms")
@@ -120,7 +120,7 @@ func (t table) print(rows []tour.Row) error {
 		return err
 	}
 	fmt.Fprintln(t.out)
-	fmt.Fprintf(t.out, "%d credentials vended and used, %d attempts refused, no key stored anywhere.\n", len(vends), len(refusals))
+	fmt.Fprintf(t.out, "%d credentials vended and used, %d attempts refused, no stored key handed out.\n", len(vends), len(refusals))
 	return nil
 }
 

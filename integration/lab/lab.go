@@ -14,6 +14,7 @@ package lab
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -253,6 +254,9 @@ func (m *Machine) Client() *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
+
+// Roots are the CA that signed for every host in the lab.
+func (m *Machine) Roots() *x509.CertPool { return m.lab.CA.ClientConfig().RootCAs }
 
 // Dial connects to a host of the lab by name, and to nothing else.
 func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, error) {

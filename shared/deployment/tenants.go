@@ -67,9 +67,5 @@ func (t *tenants) link(file string, text []byte) (*exchange.Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenant, err := t.linker.Link(parsed)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return tenant, nil
+	return t.linker.Link(parsed), nil
 }

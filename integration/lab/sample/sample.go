@@ -3,7 +3,11 @@
 package sample
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"embed"
+	"encoding/pem"
 	"io/fs"
 	"os"
 
@@ -13,13 +17,40 @@ import (
 //go:embed world.yaml catalog
 var files embed.FS
 
-// World returns a world of its own each time.
+// World returns a world of its own each time, with a key pair that no other has.
 func World() (*world.World, error) {
 	text, err := files.ReadFile("world.yaml")
 	if err != nil {
 		return nil, err
 	}
-	return world.Parse(text)
+	w, err := world.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return w, giveKeys(w)
+}
+
+// giveKeys makes the key pair of the one Snowflake user that still has one.
+func giveKeys(w *world.World) error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	w.AWS.Accounts["111122223333"].Secrets["carnet/acme/ledger"].Value = inPEM("PRIVATE KEY", private)
+	w.Snowflake.Accounts["ACME-PROD"].Users["CARNET_KEYS"].PublicKey = inPEM("PUBLIC KEY", public)
+	return nil
+}
+
+func inPEM(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 // WorldYAML is the world as it is written.

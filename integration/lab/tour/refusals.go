@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/deployment"
@@ -30,9 +31,9 @@ type refusal struct {
 	before func(*Tour) (undo func())
 	// warm vends once before the change, so that proofs are cached.
 	warm bool
-	// outside uses the credential beyond its prefix.
-	outside bool
-	caller  exchange.Caller
+	// misuse uses the credential where it must not be good.
+	misuse func(context.Context, *Tour, *exchange.Credential) error
+	caller exchange.Caller
 }
 
 func (t *Tour) refusals(ctx context.Context, each func(Row)) error {
@@ -49,6 +50,7 @@ func (t *Tour) refusals(ctx context.Context, each func(Row)) error {
 const (
 	acmesID   = "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40"
 	globexsID = "8b7f2d94-51c6-4d7e-9a34-c2e90b6f1a58"
+	frostsID  = "6b1f0c52-2f6e-4d0a-9c1b-7e5a3d8f4b26"
 	someID    = "00000000-0000-4000-8000-000000000000"
 )
 
@@ -68,8 +70,17 @@ func refusals() []refusal {
 		{attempt: "a token for a wrong audience", runtime: "gcp", tenant: "acme", destination: "lake", catalog: onlyGCP, edit: replace(acmesID, someID)},
 		{attempt: "an expired proof", runtime: "gcp", tenant: "acme", destination: "lake", catalog: onlyGCP, warm: true, before: twoHoursLater},
 		{attempt: "a condition that pins another role", runtime: "aws", tenant: "globex", destination: "warehouse", before: otherCondition},
-		{attempt: "a session outside its prefix", runtime: "aws", tenant: "acme", destination: "lake", outside: true},
-		{attempt: "a token outside its prefix", runtime: "gcp", tenant: "acme", destination: "drop", outside: true},
+		{attempt: "a session outside its prefix", runtime: "aws", tenant: "acme", destination: "lake", misuse: outside},
+		{attempt: "a token outside its prefix", runtime: "gcp", tenant: "acme", destination: "drop", misuse: outside},
+		{attempt: "a database nobody granted", runtime: "aws", tenant: "acme", destination: "marts", edit: replace("database: analytics", "database: payroll")},
+		{attempt: "a table nobody granted", runtime: "gcp", tenant: "acme", destination: "marts", misuse: salaries},
+		{attempt: "a table nobody granted", runtime: "aws", tenant: "globex", destination: "marts", misuse: salaries},
+		{attempt: "a password after its time", runtime: "aws", tenant: "acme", destination: "marts", misuse: tooLate},
+		{attempt: "one Snowflake account's token at another", runtime: "aws", tenant: "acme", destination: "frost", misuse: elsewhere},
+		{attempt: "one Snowflake account's token at another", runtime: "gcp", tenant: "acme", destination: "frost", misuse: elsewhere},
+		{attempt: "a token for a wrong audience", runtime: "gcp", tenant: "acme", destination: "frost", edit: replace(frostsID, someID), misuse: asMeant},
+		{attempt: "an audience the role may not name", runtime: "aws", tenant: "acme", destination: "frost", edit: replace(frostsID, someID)},
+		{attempt: "a key pair's token after its time", runtime: "aws", tenant: "acme", destination: "ledger", misuse: tooLate},
 		{attempt: "a caller whom the file does not name", runtime: "aws", tenant: "acme", destination: "lake",
 			caller: exchange.Caller{Issuer: "aws", Subject: "arn:aws:iam::444455556666:role/sync-worker"}},
 	}
@@ -99,11 +110,15 @@ func (t *Tour) refuse(ctx context.Context, r refusal) (Row, error) {
 		defer r.before(t)()
 	}
 	start := time.Now()
-	cred, err := t.ask(ctx, d, r, exchange.Grant{Access: exchange.Read})
+	grant := exchange.Grant{}
+	if narrows(row.Kind) && r.misuse == nil {
+		grant.Access = exchange.Read
+	}
+	cred, err := t.ask(ctx, d, r, grant)
 	row.Millis = float64(time.Since(start).Microseconds()) / 1000
 	row.outcome(err)
-	if err == nil && r.outside {
-		t.reachOutside(ctx, &row, cred)
+	if err == nil && r.misuse != nil {
+		row.misused(cred, r.misuse(ctx, t, cred))
 	}
 	return row, nil
 }
@@ -112,9 +127,6 @@ func (t *Tour) ask(ctx context.Context, d *deployment.Deployment, r refusal, g e
 	caller := r.caller
 	if caller == (exchange.Caller{}) {
 		caller = exchange.Console
-	}
-	if r.outside {
-		g = exchange.Grant{}
 	}
 	return d.Broker.Vend(ctx, exchange.Request{Caller: caller, Tenant: r.tenant, Destination: r.destination, Grant: g})
 }
@@ -144,22 +156,63 @@ func (t *Tour) edited(r refusal) (string, error) {
 	return dir, os.WriteFile(file, []byte(changed), 0o600)
 }
 
-// reachOutside uses a credential one folder away from its own.
-func (t *Tour) reachOutside(ctx context.Context, row *Row, cred *exchange.Credential) {
-	err := t.use(ctx, cred, "from-somebody-else/")
+// misused says how the data plane answered to a credential where it is no good.
+func (r *Row) misused(cred *exchange.Credential, err error) {
 	var api smithy.APIError
 	var answer *useError
+	var sql *pgconn.PgError
+	var frost *snowflakeError
 	switch {
 	case err == nil:
-		row.Outcome = vended
-	case errors.As(err, &api) && api.ErrorCode() == "AccessDenied":
-		row.Outcome, row.Code = refused, api.ErrorCode()
+		r.Outcome = vended
+	case errors.As(err, &api):
+		r.Outcome, r.Code = refused, api.ErrorCode()
 	case errors.As(err, &answer) && answer.status == http.StatusForbidden:
-		row.Outcome, row.Code = refused, "403"
+		r.Outcome, r.Code = refused, "403"
+	case errors.As(err, &sql):
+		r.Outcome, r.Code = refused, sql.Code
+	case errors.As(err, &frost):
+		r.Outcome, r.Code = refused, frost.code
+	case strings.HasPrefix(err.Error(), "ERROR: permission denied"): // the Data API's one sentence
+		r.Outcome, r.Code = refused, "permission denied"
 	default:
-		row.Outcome, row.Code = "failed", err.Error()
+		r.Outcome, r.Code = "failed", err.Error()
 	}
-	row.Edge = cred.Principal + " → " + cred.Place["bucket"]
+	for _, at := range []string{"bucket", "database", "account"} {
+		if name := cred.Place[at]; name != "" {
+			r.Edge = cred.Principal + " → " + name
+		}
+	}
+}
+
+// outside goes one folder away from the credential's own.
+func outside(ctx context.Context, t *Tour, cred *exchange.Credential) error {
+	return t.use(ctx, cred, "from-somebody-else/")
+}
+
+func asMeant(ctx context.Context, t *Tour, cred *exchange.Credential) error {
+	return t.use(ctx, cred, "")
+}
+
+func tooLate(ctx context.Context, t *Tour, cred *exchange.Credential) error {
+	defer twoHoursLater(t)()
+	return t.use(ctx, cred, "")
+}
+
+func salaries(ctx context.Context, t *Tour, cred *exchange.Credential) error {
+	machine, err := t.lab.Machine("")
+	if err != nil {
+		return err
+	}
+	return useRedshift(ctx, machine, cred, "salaries")
+}
+
+func elsewhere(ctx context.Context, t *Tour, cred *exchange.Credential) error {
+	machine, err := t.lab.Machine("")
+	if err != nil {
+		return err
+	}
+	return useSnowflakeAt(ctx, machine.Client(), cred, "GLOBEX-EU", "globex-eu.snowflakecomputing.com")
 }
 
 func twoHoursLater(t *Tour) func() {

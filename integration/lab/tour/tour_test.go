@@ -14,19 +14,25 @@ import (
 )
 
 // trips is the table of performance: the fewest calls that reach a cloud, cold and
-// with the tenant's parts cached, by the clouds of the chain. An access boundary
-// (gcs) adds one to both.
+// asked again (for less, on the tenant's cached parts, where the kind has a grant), by
+// the clouds of the chain. An access boundary (gcs) adds one to both, a database's
+// password (redshift) one to the first.
 func trips(r tour.Row) (cold, cached int) {
-	switch way := strings.Join(r.Clouds, " "); way {
-	case "aws aws aws", "gcp aws aws", "gcp gcp aws", "aws gcp gcp":
-		cold, cached = 2, 1
-	case "gcp gcp gcp":
+	switch way := strings.Join(r.Clouds, " "); {
+	case r.Destination == "ledger", way == "gcp gcp", way == "gcp gcp gcp": // ledger: one read of a secret
 		cold, cached = 1, 1
+	case len(r.Clouds) == 2, way == "aws aws aws", way == "gcp aws aws", way == "gcp gcp aws", way == "aws gcp gcp":
+		cold, cached = 2, 1
 	default: // a chain that crosses into Google from AWS on the way, or crosses twice
 		cold, cached = 3, 1
 	}
-	if r.Kind == "gcs" {
-		cold, cached = cold+1, cached+1
+	switch {
+	case r.Kind == "gcs":
+		return cold + 1, cached + 1
+	case r.Kind == "redshift" && r.Tenant == "acme": // globex takes the Data API, without a password
+		return cold + 1, 0
+	case r.Kind == "redshift", r.Kind == "snowflake":
+		return cold, 0
 	}
 	return cold, cached
 }
@@ -45,7 +51,7 @@ func TestEveryChainVendsAndEveryRefusalIsRefused(t *testing.T) {
 		if r.Outcome != "vended" {
 			continue
 		}
-		if len(r.Clouds) == 3 {
+		if len(r.Clouds) == 3 && r.Kind != "snowflake" {
 			shapes[strings.Join(r.Clouds, " ")] = true
 		}
 		if cold, cached := trips(r); r.Trips != cold || r.TripsCached != cached {

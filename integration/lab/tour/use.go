@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -26,16 +27,22 @@ func (t *Tour) use(ctx context.Context, cred *exchange.Credential, prefixes ...s
 	}
 	var last error
 	for _, p := range prefixes {
-		if last = useAt(ctx, machine.Client(), cred, p); last == nil {
+		if last = useAt(ctx, machine, cred, p); last == nil {
 			return nil
 		}
 	}
 	return last
 }
 
-func useAt(ctx context.Context, client *http.Client, cred *exchange.Credential, prefix string) error {
-	const hello = "hello from a chain without keys"
+const hello = "hello from a chain without keys"
+
+func useAt(ctx context.Context, machine *lab.Machine, cred *exchange.Credential, prefix string) error {
+	client := machine.Client()
 	switch cred.Kind {
+	case "redshift":
+		return useRedshift(ctx, machine, cred, "greetings")
+	case "snowflake":
+		return useSnowflake(ctx, client, cred)
 	case "s3":
 		return useS3(ctx, client, cred, prefix+"hello.txt", hello)
 	case "gcs":

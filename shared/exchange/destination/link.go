@@ -27,14 +27,15 @@ type Linker struct {
 }
 
 // Link links every destination of a tenant. Its identities are linked once and
-// shared by the destinations, so that they enter the tenant's account once.
-func (l *Linker) Link(t *catalog.Tenant) (*exchange.Tenant, error) {
+// shared by the destinations, so that they enter the tenant's account once. A
+// destination that cannot be linked says why to whoever asks for it.
+func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 	linked := &exchange.Tenant{Name: t.Name, Destinations: map[string]exchange.Destination{}}
 	for _, c := range t.Callers {
 		linked.Rules = append(linked.Rules, exchange.Rule{Caller: c.Caller, Destinations: c.Destinations})
 	}
 	if t.Disabled {
-		return linked, nil
+		return linked
 	}
 	trunk := &trunk{at: map[string]exchange.Identity{}, runtime: l.Runtime}
 	for name, d := range t.Destinations {
@@ -43,11 +44,28 @@ func (l *Linker) Link(t *catalog.Tenant) (*exchange.Tenant, error) {
 		}
 		p, err := l.place(t, d, trunk)
 		if err != nil {
-			return nil, fmt.Errorf("tenant %s, destination %s: %w", t.Name, name, err)
+			err = fmt.Errorf("tenant %s, destination %s: %w", t.Name, name, err)
+			linked.Destinations[name] = unlinkable{string(d.Kind), err}
+			continue
 		}
 		linked.Destinations[name] = p
 	}
-	return linked, nil
+	return linked
+}
+
+// An unlinkable destination cannot be reached from this runtime. It refuses alone: the
+// tenant's others are as good as ever.
+type unlinkable struct {
+	kind string
+	err  error
+}
+
+func (u unlinkable) Kind() string                  { return u.kind }
+func (u unlinkable) Chain() []string               { return nil }
+func (u unlinkable) OwnerOf(string) exchange.Owner { return exchange.Operator }
+
+func (u unlinkable) Vend(context.Context, exchange.Request) (*exchange.Credential, error) {
+	return nil, u.err
 }
 
 // A trunk holds the linked prefixes of a tenant's chains, so that destinations
@@ -117,6 +135,7 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
 				return nil, err
 			}
+			p.chain = []string{d.Snowflake.Secret} // no identity is entered
 		}
 		p.mint = s.mint
 	default:
@@ -127,16 +146,16 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 
 // secret reads a secret as the runtime, which alone may: it has to be kept on the
 // runtime's own cloud.
-func (l *Linker) secret(name string) (func(context.Context) (exchange.Secret, error), error) {
+func (l *Linker) secret(name string) (secret, error) {
 	onAWS := strings.HasPrefix(name, "arn:")
 	switch own := l.Runtime.(type) {
 	case *awsid.Identity:
 		if onAWS {
-			return func(ctx context.Context) (exchange.Secret, error) { return own.Secret(ctx, name) }, nil
+			return func(ctx context.Context) (exchange.Secret, exchange.Trail, error) { return own.Secret(ctx, name) }, nil
 		}
 	case *gcpid.Identity:
 		if !onAWS {
-			return func(ctx context.Context) (exchange.Secret, error) { return own.Secret(ctx, name) }, nil
+			return func(ctx context.Context) (exchange.Secret, exchange.Trail, error) { return own.Secret(ctx, name) }, nil
 		}
 	}
 	return nil, fmt.Errorf("secret %s is on the other cloud: a runtime reads its own cloud's secrets, so keep the key on the cloud that carnet runs on", name)

@@ -210,8 +210,7 @@ func (d redshift) policy() (string, error) {
 	}
 	switch {
 	case d.at.Workgroup != "":
-		workgroup := "arn:" + partition(d.role) + ":redshift-serverless:" + d.region + ":" + home(d.role) + ":workgroup/*" // by id, which no file knows
-		allow([]string{workgroup}, "redshift-serverless:GetCredentials")
+		allow([]string{d.workgroups()}, "redshift-serverless:GetCredentials")
 	case d.at.User != "":
 		user := prefix + "dbuser:" + d.at.Cluster + "/" + d.at.User
 		allow([]string{user, database}, "redshift:GetClusterCredentials")
@@ -228,14 +227,37 @@ func (d redshift) policy() (string, error) {
 		allow([]string{prefix + "cluster:" + d.at.Cluster}, "redshift:DescribeClusters")
 	}
 	if d.at.Login == catalog.RedshiftDataAPI {
-		allow([]string{"*"}, "redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement",
-			"redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement")
+		list = append(list, d.dataAPI(prefix)...)
 	}
 	text, err := json.Marshal(policyDocument{Version: "2012-10-17", Statement: list})
 	if err == nil && len(text) > maxSessionPolicy {
 		return "", fmt.Errorf("%d groups make a session policy of %d characters, and AWS takes %d: name fewer", len(d.at.Groups), len(text), maxSessionPolicy)
 	}
 	return string(text), err
+}
+
+// dataAPI lets a session run statements on this database's home, and look at its own
+// alone.
+// https://docs.aws.amazon.com/redshift/latest/mgmt/data-api-iam.html
+func (d redshift) dataAPI(prefix string) []statement {
+	where := prefix + "cluster:" + d.at.Cluster
+	if d.at.Workgroup != "" {
+		where = d.workgroups()
+	}
+	return []statement{
+		{Effect: "Allow", Action: []string{"redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"}, Resource: []string{where}},
+		{
+			Effect: "Allow", Resource: []string{"*"},
+			Action:    []string{"redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"},
+			Condition: map[string]map[string][]string{"StringEquals": {"redshift-data:statement-owner-iam-userid": {"${aws:userid}"}}},
+		},
+	}
+}
+
+// workgroups are all of the Region's: a workgroup's ARN has its id, which no file knows.
+// The role's own policy is where the one is named.
+func (d redshift) workgroups() string {
+	return "arn:" + partition(d.role) + ":redshift-serverless:" + d.region + ":" + home(d.role) + ":workgroup/*"
 }
 
 func groups(prefix string, names []string) []string {

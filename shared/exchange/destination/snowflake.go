@@ -35,19 +35,22 @@ const longestToken = time.Hour
 type snowflake struct {
 	end exchange.Identity
 	at  catalog.SnowflakePlace
-	key func(context.Context) (exchange.Secret, error) // the private key as PEM; nil unless login is key_pair
+	key secret // the private key as PEM; nil unless login is key_pair
 }
+
+// A secret is read by the runtime itself.
+type secret func(context.Context) (exchange.Secret, exchange.Trail, error)
 
 func (d snowflake) mint(ctx context.Context, grant exchange.Grant, _ time.Duration) (*exchange.Credential, error) {
 	if !grant.IsZero() {
 		return nil, fmt.Errorf("%w: what a login may do is granted to the user in Snowflake: a snowflake destination has no access or prefixes to narrow", exchange.ErrBadRequest)
 	}
 	cred := &exchange.Credential{
-		Kind: "snowflake", Principal: d.end.Principal(),
+		Kind: "snowflake", Principal: d.at.Account + "." + d.at.User,
 		Place: map[string]string{"account": d.at.Account, "host": d.at.Host},
 	}
 	if d.at.Login == catalog.SnowflakeKeyPair {
-		return cred, d.signed(ctx, cred)
+		return d.signed(ctx, cred)
 	}
 	audience := snowflakesAudience
 	if d.at.Login == catalog.SnowflakeOIDC {
@@ -83,23 +86,23 @@ func (d snowflake) provider() string {
 }
 
 // signed puts a key-pair JWT into the credential. The key itself stays here.
-func (d snowflake) signed(ctx context.Context, cred *exchange.Credential) error {
-	text, err := d.key(ctx)
+func (d snowflake) signed(ctx context.Context, cred *exchange.Credential) (*exchange.Credential, error) {
+	text, trail, err := d.key(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := parseKey(text)
 	if err != nil {
-		return fmt.Errorf("the secret %s: %w", d.at.Secret, err)
+		return nil, fmt.Errorf("the secret %s: %w", d.at.Secret, err)
 	}
-	now := time.Now()
+	now := time.Now().Truncate(time.Second)
 	token, err := keyPairJWT(key, d.at.Account, d.at.User, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cred.Expires = now.Add(longestToken)
+	cred.Expires, cred.Trail = now.Add(longestToken), trail
 	cred.Login = &exchange.Login{User: d.at.User, Token: exchange.NewSecret(token), Authenticator: "SNOWFLAKE_JWT"}
-	return nil
+	return cred, nil
 }
 
 func parseKey(text exchange.Secret) (*rsa.PrivateKey, error) {
