@@ -1,0 +1,1 @@
+# Nothing to set: the switch belongs to the account of the provider.
