@@ -23,7 +23,7 @@ variable "external_id" {
   description = "The ExternalId of the tenant's file: what a role shows as sts:ExternalId, and what a Google identity's token has as its audience (accounts.google.com:oaud)."
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", var.external_id))
+    condition     = (can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", var.external_id)) && length(var.external_id) <= 1224)
     error_message = "external_id is 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / - (IAM quotas), and never empty or a wildcard: copy it from the tenant's file."
   }
 }
@@ -34,7 +34,7 @@ variable "next_external_id" {
   default     = null
 
   validation {
-    condition     = var.next_external_id == null || can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", var.next_external_id))
+    condition     = var.next_external_id == null || (can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", var.next_external_id)) && try(length(var.next_external_id), 0) <= 1224)
     error_message = "next_external_id is 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -."
   }
 }

@@ -54,7 +54,7 @@ locals {
     [for n, r in local.own_roles : "${n}'s role is ${basename(r)}, write ${local.role_names[n]}" if basename(r) != local.role_names[n]],
     [for n, a in local.own_accounts : "${n}'s account is ${split("@", a)[0]}, write ${local.account_ids[n]}" if split("@", a)[0] != local.account_ids[n]],
   )
-  unbound     = [for n in keys(local.roles) : n if !can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", local.ids[n]))]
+  unbound     = [for n in keys(local.roles) : n if !(can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", local.ids[n])) && try(length(local.ids[n]), 0) <= 1224)]
   by_binding  = { for n, i in local.ids : i => n... }
   twice_bound = [for i, ns in local.by_binding : join(" and ", ns) if length(ns) > 1]
 

@@ -102,7 +102,7 @@ variable "dataset" {
   description = "The dataset. It exists already."
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_]{1,1024}$", var.dataset))
+    condition     = can(regex("^[A-Za-z0-9_]+$", var.dataset)) && length(var.dataset) <= 1024
     error_message = "dataset is the name of one dataset, without its project."
   }
 }
