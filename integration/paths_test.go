@@ -115,7 +115,7 @@ func worldWith(t *testing.T, changes string) *world.World {
 		t.Fatal(err)
 	}
 	w, err := world.Parse(merged)
-	if err != nil {
+	if err := errors.Join(err, sample.GiveKeys(w)); err != nil {
 		t.Fatal(err)
 	}
 	return w

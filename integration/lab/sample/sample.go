@@ -27,11 +27,11 @@ func World() (*world.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w, giveKeys(w)
+	return w, GiveKeys(w)
 }
 
-// giveKeys makes the key pair of the one Snowflake user that still has one.
-func giveKeys(w *world.World) error {
+// GiveKeys makes the key pair of the one Snowflake user that still has one.
+func GiveKeys(w *world.World) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err

@@ -1,0 +1,635 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/bigquery"
+	"cloud.google.com/go/storage"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jackc/pgx/v5"
+	"github.com/snowflakedb/gosnowflake"
+	"golang.org/x/oauth2"
+	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
+
+	"carnet.dev/carnet/integration/lab"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// What is vended is used here as jobs use it, with the vendors' own clients. Each kind
+// has a table of what a grant may and may not do.
+
+type operation struct {
+	name    string
+	do      func(context.Context) error
+	allowed bool
+}
+
+func tryAll(t *testing.T, operations []operation) {
+	t.Helper()
+	for _, op := range operations {
+		err := op.do(t.Context())
+		if (err == nil) != op.allowed {
+			t.Errorf("%s: allowed is %v, and the answer %v", op.name, op.allowed, err)
+		}
+	}
+}
+
+func narrowed(t *testing.T, l *lab.Lab, runtime, dir, destination string, grant exchange.Grant) *exchange.Credential {
+	t.Helper()
+	cred, err := deploy(t, l, runtime, dir).Broker.Vend(t.Context(), exchange.Request{
+		Caller: exchange.Console, Tenant: "acme", Destination: destination, Grant: grant,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cred
+}
+
+func machine(t *testing.T, l *lab.Lab) *lab.Machine {
+	t.Helper()
+	m, err := l.Machine("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A store is a bucket through a client.
+type store interface {
+	put(ctx context.Context, key string) error
+	get(ctx context.Context, key string) error
+	list(ctx context.Context, prefix string) error
+	remove(ctx context.Context, key string) error
+}
+
+// bucketOperations is the table for a bucket whose catalog grants from-operator/.
+func bucketOperations(s store, grant exchange.Grant) []operation {
+	reads := grant.Access == "" || grant.Access.CanRead()
+	writes := grant.Access == "" || grant.Access.CanWrite()
+	whole := len(grant.Prefixes) == 0 // all that the catalog grants
+	put := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.put(ctx, key) }
+	}
+	get := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.get(ctx, key) }
+	}
+	list := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.list(ctx, key) }
+	}
+	remove := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.remove(ctx, key) }
+	}
+	return []operation{
+		{"write below", put("from-operator/2026/a"), writes},
+		{"replace below", put("from-operator/2026/a"), writes},
+		{"read below", get("from-operator/2026/a"), reads},
+		{"list below", list("from-operator/2026/"), reads},
+		{"delete below", remove("from-operator/2026/b"), writes},
+		{"write above", put("from-operator/a"), writes && whole},
+		{"read above", get("from-operator/a"), reads && whole},
+		{"list above", list("from-operator/"), reads && whole},
+		{"write in a namesake", put("from-operator-2/a"), false},
+		{"read in a namesake", get("from-operator-2/a"), false},
+		{"list a namesake", list("from-operator-2/"), false},
+		{"list without the slash", list("from-operator"), false},
+		{"list everything", list(""), false},
+		{"delete elsewhere", remove("theirs/a"), false},
+		{"read elsewhere", get("theirs/a"), false},
+	}
+}
+
+// grants are what a job may ask for where the catalog grants read_write under
+// from-operator/.
+func grants() map[string]exchange.Grant {
+	below := []string{"from-operator/2026/"}
+	return map[string]exchange.Grant{
+		"all":         {},
+		"read":        {Access: exchange.Read},
+		"write":       {Access: exchange.Write},
+		"below":       {Prefixes: below},
+		"read below":  {Access: exchange.Read, Prefixes: below},
+		"write below": {Access: exchange.Write, Prefixes: below},
+	}
+}
+
+type s3Store struct {
+	client *s3.Client
+	bucket string
+}
+
+func (s s3Store) put(ctx context.Context, key string) error {
+	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: strings.NewReader("x")})
+	return err
+}
+
+func (s s3Store) get(ctx context.Context, key string) error {
+	_, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	return err
+}
+
+func (s s3Store) list(ctx context.Context, prefix string) error {
+	_, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(prefix)})
+	return err
+}
+
+func (s s3Store) remove(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
+	return err
+}
+
+func openS3(client *http.Client, cred *exchange.Credential) s3Store {
+	s := cred.Session
+	return s3Store{bucket: cred.Place["bucket"], client: s3.New(s3.Options{
+		Region: cred.Place["region"], HTTPClient: client, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey.Reveal(), s.SessionToken.Reveal()),
+	})}
+}
+
+func TestS3GrantsThroughTheSDK(t *testing.T) {
+	l, dir := startSample(t)
+	for name, grant := range grants() {
+		t.Run(name, func(t *testing.T) {
+			all := openS3(machine(t, l).Client(), narrowed(t, l, "aws", dir, "lake", exchange.Grant{}))
+			for _, key := range []string{"from-operator/a", "from-operator/2026/a", "from-operator/2026/b"} {
+				if err := all.put(t.Context(), key); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cred := narrowed(t, l, "aws", dir, "lake", grant)
+			tryAll(t, bucketOperations(openS3(machine(t, l).Client(), cred), grant))
+		})
+	}
+}
+
+type gcsStore struct{ bucket *storage.BucketHandle }
+
+func (s gcsStore) put(ctx context.Context, key string) error {
+	w := s.bucket.Object(key).NewWriter(ctx)
+	if _, err := io.WriteString(w, "x"); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+func (s gcsStore) get(ctx context.Context, key string) error {
+	r, err := s.bucket.Object(key).NewReader(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+func (s gcsStore) list(ctx context.Context, prefix string) error {
+	_, err := s.bucket.Objects(ctx, &storage.Query{Prefix: prefix}).Next()
+	if errors.Is(err, iterator.Done) {
+		return nil
+	}
+	return err
+}
+
+func (s gcsStore) remove(ctx context.Context, key string) error {
+	return s.bucket.Object(key).Delete(ctx)
+}
+
+// withToken is an HTTP client that shows the vended token, as Google's clients take one.
+func withToken(client *http.Client, cred *exchange.Credential) option.ClientOption {
+	source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: cred.Token.AccessToken.Reveal(), TokenType: "Bearer", Expiry: cred.Expires})
+	return option.WithHTTPClient(&http.Client{Transport: &oauth2.Transport{Source: source, Base: client.Transport}})
+}
+
+func openGCS(t *testing.T, l *lab.Lab, cred *exchange.Credential) gcsStore {
+	t.Helper()
+	client, err := storage.NewClient(t.Context(), withToken(machine(t, l).Client(), cred))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	client.SetRetry(storage.WithPolicy(storage.RetryNever))
+	return gcsStore{client.Bucket(cred.Place["bucket"])}
+}
+
+func TestGCSGrantsThroughGooglesClient(t *testing.T) {
+	l, dir := startSample(t)
+	for name, grant := range grants() {
+		t.Run(name, func(t *testing.T) {
+			all := openGCS(t, l, narrowed(t, l, "gcp", dir, "drop", exchange.Grant{}))
+			for _, key := range []string{"from-operator/a", "from-operator/2026/a", "from-operator/2026/b"} {
+				if err := all.put(t.Context(), key); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cred := narrowed(t, l, "gcp", dir, "drop", grant)
+			tryAll(t, bucketOperations(openGCS(t, l, cred), grant))
+		})
+	}
+}
+
+type greeting struct {
+	Greeting string `bigquery:"greeting"`
+}
+
+func TestBigQueryGrantsThroughGooglesClient(t *testing.T) {
+	l, dir := startSample(t)
+	first := openBigQuery(t, l, narrowed(t, l, "gcp", dir, "warehouse", exchange.Grant{}))
+	if err := first.Dataset("shared").Table("seen").Create(t.Context(), &bigquery.TableMetadata{Schema: greetings()}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		grant                 exchange.Grant
+		insert, create, reads bool
+	}{
+		"all":   {exchange.Grant{}, true, true, true},
+		"read":  {exchange.Grant{Access: exchange.Read}, false, false, true},
+		"write": {exchange.Grant{Access: exchange.Write}, true, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := openBigQuery(t, l, narrowed(t, l, "gcp", dir, "warehouse", c.grant))
+			seen := client.Dataset("shared").Table("seen")
+			tryAll(t, []operation{
+				{"stream rows in", func(ctx context.Context) error { return seen.Inserter().Put(ctx, greeting{"hello"}) }, c.insert},
+				{"make a table", func(ctx context.Context) error {
+					return client.Dataset("shared").Table("made_"+name).Create(ctx, &bigquery.TableMetadata{Schema: greetings()})
+				}, c.create},
+				{"read rows", func(ctx context.Context) error { return rows(seen.Read(ctx)) }, c.reads},
+				{"query", func(ctx context.Context) error {
+					return rowOf(client.Query("select * from `acme-prod.shared.seen`").Read(ctx))
+				}, c.reads},
+				{"read another dataset", func(ctx context.Context) error { return rows(client.Dataset("private").Table("t").Read(ctx)) }, false},
+				{"read another project", func(ctx context.Context) error {
+					return rows(client.DatasetInProject("globex-data", "inbox").Table("t").Read(ctx))
+				}, false},
+			})
+		})
+	}
+}
+
+func greetings() bigquery.Schema {
+	return bigquery.Schema{{Name: "greeting", Type: bigquery.StringFieldType}}
+}
+
+func rows(it *bigquery.RowIterator) error { return rowOf(it, nil) }
+
+func rowOf(rows *bigquery.RowIterator, err error) error {
+	if err != nil {
+		return err
+	}
+	var g greeting
+	err = rows.Next(&g)
+	if errors.Is(err, iterator.Done) {
+		return nil
+	}
+	return err
+}
+
+func openBigQuery(t *testing.T, l *lab.Lab, cred *exchange.Credential) *bigquery.Client {
+	t.Helper()
+	client, err := bigquery.NewClient(t.Context(), cred.Place["project"], withToken(machine(t, l).Client(), cred))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// openPG logs in with pgx and the connection string as it was vended.
+func openPG(ctx context.Context, m *lab.Machine, dsn string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("the connection string cannot be read")
+	}
+	config.DialFunc = m.Dial
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	config.TLSConfig.RootCAs = m.Roots()
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// redshifts are destinations in one file, over one world.
+const redshifts = `
+tenant: acme
+identities:
+  aws: {role: arn:aws:iam::111122223333:role/carnet-t-acme, external_id: 5d1e6a3c-0b52-4c1e-8f57-0d4f0c1a7e21}
+callers: [{aws: arn:aws:iam::111122223333:role/sync-worker}]
+destinations:
+  iam: &at
+    kind: redshift
+    role: arn:aws:iam::999988887777:role/acme-marts
+    external_id: 9d2c7b1e-4a55-4f0e-8d13-1c6f2e9a7b34
+    region: eu-west-1
+    cluster: acme-dw
+    database: analytics
+`
+
+// redshiftCase is a destination's keys beside those that all of them have, and what
+// must hold of it.
+type redshiftCase struct {
+	keys     string
+	policy   string // of the role, beside the sample's
+	user     string // as returned
+	host     string
+	refused  string // the code with which the vend is refused; empty if it is not
+	badLogin bool   // vended, and no good in the database
+	table    string // may be read and written; greetings where empty
+}
+
+func TestRedshiftLoginsThroughPgx(t *testing.T) {
+	const dw = "acme-dw.c1x2y3z4.eu-west-1.redshift.amazonaws.com"
+	const arn = `arn:aws:redshift:eu-west-1:999988887777:`
+	asLoader := `{"Effect":"Allow","Action":"redshift:GetClusterCredentials","Resource":["` + arn + `dbuser:acme-dw/loader","` + arn + `dbname:acme-dw/analytics"]}`
+	for name, c := range map[string]redshiftCase{
+		"as the role, the host in the file": {keys: "host: " + dw, user: "IAMR:acme-marts", host: dw},
+		"as the role, the host looked up":   {policy: `{"Effect":"Allow","Action":"redshift:DescribeClusters","Resource":"` + arn + `cluster:acme-dw"}`, user: "IAMR:acme-marts", host: dw},
+		"the host may not be looked up":     {refused: "AccessDenied"},
+		"by the cluster's own domain":       {keys: "custom_domain: dw.acme.example", user: "IAMR:acme-marts", host: "dw.acme.example"},
+		"as a user of the database":         {keys: "host: " + dw + "\n    user: loader", policy: asLoader, user: "IAM:loader", host: dw, table: "loads"},
+		"as a user, who may not":            {keys: "host: " + dw + "\n    user: loader", refused: "AccessDenied"},
+		"as a user who does not exist":      {keys: "host: " + dw + "\n    user: nobody", policy: strings.ReplaceAll(asLoader, "loader", "nobody"), user: "IAM:nobody", host: dw, badLogin: true},
+		"as a user who is made then":        {keys: "host: " + dw + "\n    user: fresh\n    create_user: true\n    groups: [writers]", policy: strings.ReplaceAll(asLoader, "loader", "fresh") + `,{"Effect":"Allow","Action":["redshift:CreateClusterUser"],"Resource":"` + arn + `dbuser:acme-dw/fresh"},{"Effect":"Allow","Action":"redshift:JoinGroup","Resource":"` + arn + `dbgroup:acme-dw/writers"}`, user: "IAMA:fresh", host: dw, table: "shared"},
+		"in a group that it may not join":   {keys: "host: " + dw + "\n    user: loader\n    groups: [writers]", policy: asLoader, refused: "AccessDenied"},
+		"made, though it may make no one":   {keys: "host: " + dw + "\n    user: loader\n    create_user: true", policy: asLoader, refused: "AccessDenied"},
+		"at a workgroup":                    {keys: "workgroup: acme-wg", policy: `{"Effect":"Allow","Action":"redshift-serverless:GetCredentials","Resource":"arn:aws:redshift-serverless:eu-west-1:999988887777:workgroup/11111111-2222-4333-8444-555555555555"}`, user: "IAMR:acme-marts", host: "acme-wg.999988887777.eu-west-1.redshift-serverless.amazonaws.com"},
+		"at a workgroup nobody granted":     {keys: "workgroup: acme-wg", refused: "AccessDeniedException"},
+	} {
+		t.Run(name, func(t *testing.T) { tryRedshift(t, c) })
+	}
+}
+
+func tryRedshift(t *testing.T, c redshiftCase) {
+	l, dir := startRedshift(t, c)
+	cred, err := vend(t.Context(), deploy(t, l, "aws", dir), "acme", "iam")
+	if c.refused != "" {
+		var edge *exchange.EdgeError
+		if !errors.As(err, &edge) || edge.Code != c.refused || edge.Owner != exchange.ThirdParty {
+			t.Fatalf("%v, and not refused with %s by the third party", err, c.refused)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cred.Login.User != c.user || cred.Place["host"] != c.host || cred.Place["port"] != "5439" {
+		t.Fatalf("%s at %s:%s, not %s at %s", cred.Login.User, cred.Place["host"], cred.Place["port"], c.user, c.host)
+	}
+	conn, err := openPG(t.Context(), machine(t, l), cred.Login.DSN.Reveal())
+	if c.badLogin {
+		if err == nil {
+			t.Fatal("a user that does not exist is logged in")
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	table := c.table
+	if table == "" {
+		table = "greetings"
+	}
+	tryAll(t, []operation{
+		{"write", func(ctx context.Context) error {
+			_, err := conn.Exec(ctx, "insert into "+table+" values ('it''s me')")
+			return err
+		}, true},
+		{"read", func(ctx context.Context) error {
+			var got string
+			return conn.QueryRow(ctx, "select greeting from "+table).Scan(&got)
+		}, true},
+		{"read what nobody granted", func(ctx context.Context) error {
+			var got string
+			return conn.QueryRow(ctx, "select greeting from salaries").Scan(&got)
+		}, false},
+		{"log in to another database", func(ctx context.Context) error {
+			other, err := openPG(ctx, machine(t, l), strings.Replace(cred.Login.DSN.Reveal(), "/analytics", "/private", 1))
+			if err == nil {
+				other.Close(ctx)
+			}
+			return err
+		}, false},
+		{"log in without the prefix of the name", func(ctx context.Context) error {
+			_, plain, _ := strings.Cut(cred.Login.User, ":")
+			dsn := strings.Replace(cred.Login.DSN.Reveal(), strings.ReplaceAll(cred.Login.User, ":", "%3A"), plain, 1)
+			other, err := openPG(ctx, machine(t, l), dsn)
+			if err == nil {
+				other.Close(ctx)
+			}
+			return err
+		}, false},
+	})
+}
+
+func startRedshift(t *testing.T, c redshiftCase) (*lab.Lab, string) {
+	t.Helper()
+	change := `
+aws:
+  accounts:
+    "999988887777":
+      clusters:
+        acme-dw:
+          custom_domain: dw.acme.example
+          users: [loader]
+          groups: [writers]
+          databases:
+            private: {}
+            analytics:
+              tables:
+                loads: {select: [loader], insert: [loader]}
+                shared: {select: ["group:writers"], insert: ["group:writers"]}
+      workgroups:
+        acme-wg:
+          region: eu-west-1
+          id: 11111111-2222-4333-8444-555555555555
+          databases:
+            private: {}
+            analytics:
+              tables:
+                greetings: {select: ["IAMR:acme-marts"], insert: ["IAMR:acme-marts"]}
+                salaries: {}
+`
+	if c.policy != "" {
+		change += `
+      roles:
+        acme-marts:
+          policies:
+            more: '{"Version":"2012-10-17","Statement":[` + c.policy + `]}'
+`
+	}
+	l, err := lab.Start(worldWith(t, change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	_, dir := startSample(t)
+	keys := "    " + c.keys + "\n"
+	text := strings.Replace(redshifts, "&at", "", 1) + keys
+	if strings.Contains(c.keys, "workgroup") {
+		text = strings.Replace(text, "    cluster: acme-dw\n", "", 1)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tenants", "acme.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return l, dir
+}
+
+// openSnowflake is the vendor's driver, as its documentation has it.
+func openSnowflake(t *testing.T, l *lab.Lab, cred *exchange.Credential, change func(*gosnowflake.Config)) error {
+	t.Helper()
+	config := &gosnowflake.Config{
+		Account: cred.Place["account"], Host: cred.Place["host"], Protocol: "https", Port: 443, User: cred.Login.User,
+		Transporter: machine(t, l).Client().Transport, DisableTelemetry: true, MaxRetryCount: 1,
+	}
+	switch cred.Login.Authenticator {
+	case "WORKLOAD_IDENTITY":
+		config.Authenticator = gosnowflake.AuthTypeWorkloadIdentityFederation
+		config.WorkloadIdentityProvider, config.Token = cred.Login.Provider, cred.Login.Token.Reveal()
+	case "SNOWFLAKE_JWT":
+		// The driver makes such tokens itself, of a key. Here the key stays where it
+		// is, so the driver is given one that is good for nothing, and its transport
+		// puts the vended token in the place of the one made with it.
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Authenticator, config.PrivateKey = gosnowflake.AuthTypeJwt, key
+		config.Transporter = vendedToken{config.Transporter, cred.Login.Token.Reveal()}
+	}
+	if change != nil {
+		change(config)
+	}
+	gosnowflake.GetLogger().SetOutput(io.Discard) // it logs refusals, which are wanted here
+	db := sql.OpenDB(gosnowflake.NewConnector(gosnowflake.SnowflakeDriver{}, *config))
+	defer db.Close()
+	var user string
+	if err := db.QueryRowContext(t.Context(), "select current_user()").Scan(&user); err != nil {
+		return err
+	}
+	if user != cred.Login.User {
+		t.Errorf("the driver is %s, not %s", user, cred.Login.User)
+	}
+	return nil
+}
+
+type vendedToken struct {
+	base  http.RoundTripper
+	token string
+}
+
+func (v vendedToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/login-request") {
+		return v.base.RoundTrip(r)
+	}
+	var body struct {
+		Data map[string]any `json:"data"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return nil, err
+	}
+	body.Data["TOKEN"] = v.token
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return v.base.RoundTrip(r)
+}
+
+func TestSnowflakeLoginsThroughTheDriver(t *testing.T) {
+	l, dir := startSample(t)
+	globex := func(c *gosnowflake.Config) { c.Account, c.Host = "GLOBEX-EU", "globex-eu.snowflakecomputing.com" }
+	vended := func(runtime, destination string) *exchange.Credential {
+		cred, err := vend(t.Context(), deploy(t, l, runtime, dir), "acme", destination)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cred
+	}
+	for _, c := range []struct{ name, runtime, destination, provider string }{
+		{"AWS's token", "aws", "frost", "OIDC"},
+		{"Google's token", "gcp", "frost", "OIDC"},
+		{"a key pair's token", "aws", "ledger", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cred := vended(c.runtime, c.destination)
+			if cred.Login.Provider != c.provider {
+				t.Errorf("provider %q, not %q", cred.Login.Provider, c.provider)
+			}
+			if err := openSnowflake(t, l, cred, nil); err != nil {
+				t.Errorf("at its own account: %v", err)
+			}
+			if err := openSnowflake(t, l, cred, globex); err == nil {
+				t.Error("another account lets it in")
+			}
+		})
+	}
+}
+
+// TestTheKeyStaysInSecretManager serves a key pair from Google Cloud.
+func TestTheKeyStaysInSecretManager(t *testing.T) {
+	w := worldWith(t, `
+google:
+  projects:
+    operator-prod:
+      secrets:
+        ledger:
+          bindings:
+            - {role: roles/secretmanager.secretAccessor, members: ["serviceAccount:carnet-f-vend@operator-prod.iam.gserviceaccount.com"]}
+`)
+	key := w.AWS.Accounts["111122223333"].Secrets["carnet/acme/ledger"].Value
+	w.Google.Projects["operator-prod"].Secrets["ledger"].Versions = []string{key}
+	l, err := lab.Start(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	_, dir := startSample(t)
+	change(t, dir, "acme", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:carnet/acme/ledger-Xk3fQz", "projects/operator-prod/secrets/ledger/versions/latest")
+	cred, err := vend(t.Context(), deploy(t, l, "gcp", dir), "acme", "ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openSnowflake(t, l, cred, nil); err != nil {
+		t.Error(err)
+	}
+	for _, s := range secrets(cred) {
+		if strings.Contains(s, "PRIVATE KEY") {
+			t.Error("the private key left its place")
+		}
+	}
+	if _, err := vend(t.Context(), deploy(t, l, "aws", dir), "acme", "ledger"); err == nil || !strings.Contains(err.Error(), "on the other cloud") {
+		t.Errorf("from AWS: %v, and not that the key is on the other cloud", err)
+	}
+	if _, err := vend(t.Context(), deploy(t, l, "aws", dir), "acme", "lake"); err != nil {
+		t.Errorf("the tenant's other destination suffers: %v", err)
+	}
+}
+
+func change(t *testing.T, dir, tenant, from, to string) {
+	t.Helper()
+	file := filepath.Join(dir, "tenants", tenant+".yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(from)) {
+		t.Fatalf("%s has no %q", file, from)
+	}
+	if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte(from), []byte(to)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
