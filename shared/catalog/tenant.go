@@ -184,10 +184,26 @@ func (r *reader) common(m *mapping, d *Destination) {
 	d.Disabled = m.flag("disabled")
 	d.Verified = m.date("verified")
 	d.MinTTL = m.duration("min_ttl", time.Minute, 9*time.Hour)
-	d.Lifetime = m.duration("lifetime", 15*time.Minute, 12*time.Hour)
+	least, most := lifetimes(d.Kind)
+	d.Lifetime = m.duration("lifetime", least, most)
 	for _, n := range m.items("chain") {
 		d.Chain = append(d.Chain, r.link(n))
 	}
+}
+
+// lifetimes are what the clouds take: sessions and access tokens, a database's
+// password, a token for Snowflake.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
+func lifetimes(k Kind) (least, most time.Duration) {
+	switch k {
+	case Redshift:
+		return 15 * time.Minute, time.Hour
+	case Snowflake:
+		return time.Minute, time.Hour
+	}
+	return 15 * time.Minute, 12 * time.Hour
 }
 
 func (r *reader) link(n *yaml.Node) ChainLink {

@@ -52,6 +52,9 @@ const (
 type RelyingParty struct {
 	Audience string
 	Accepts  []Form // in order of preference
+	// Lifetime is how long the token should live, where the identity can choose; 0:
+	// as long as it can. Google's ID tokens live for an hour whatever is asked.
+	Lifetime time.Duration
 }
 
 // A SubjectToken is a proof of identity, in the sense of RFC 8693.

@@ -54,16 +54,12 @@ func (c *Cloud) lets(t *token, permission, bucket, object string, listing *strin
 	if t.bounds == nil {
 		return true
 	}
-	name := "projects/_/buckets/" + bucket
 	api := map[string]any{}
-	if object != "" {
-		name += "/objects/" + object
-	}
 	if listing != nil {
 		api["storage.googleapis.com/objectListPrefix"] = *listing
 	}
 	for _, r := range t.bounds {
-		if r.Resource == bucketResource+bucket && c.ruleHas(r, permission) && c.ruleHolds(r, name, api) {
+		if r.Resource == bucketResource+bucket && c.ruleHas(r, permission) && c.ruleHolds(r, onObject(bucket, object), api) {
 			return true
 		}
 	}
@@ -78,16 +74,10 @@ func (c *Cloud) ruleHas(r rule, permission string) bool {
 	})
 }
 
-func (c *Cloud) ruleHolds(r rule, name string, api map[string]any) bool {
+func (c *Cloud) ruleHolds(r rule, resource, api map[string]any) bool {
 	if r.Condition == nil {
 		return true
 	}
-	kind := "storage.googleapis.com/Object"
-	if !strings.Contains(name, "/objects/") {
-		kind = "storage.googleapis.com/Bucket"
-	}
-	v, err := c.eval(r.Condition.Expression, map[string]any{
-		"resource": map[string]any{"name": name, "service": "storage.googleapis.com", "type": kind}, "api": api,
-	})
+	v, err := c.eval(r.Condition.Expression, map[string]any{"resource": resource, "api": api})
 	return err == nil && v == true
 }

@@ -64,6 +64,9 @@ func New(w *world.Google, o Options) (*Cloud, error) {
 // before anybody is let in by it.
 func (c *Cloud) check(w *world.Google) error {
 	for project, p := range w.Projects {
+		if err := c.checkBindings(p); err != nil {
+			return fmt.Errorf("project %s: %w", project, err)
+		}
 		for pool, l := range p.Pools {
 			for name, provider := range l.Providers {
 				if err := c.checkProvider(provider); err != nil {

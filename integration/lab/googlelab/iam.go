@@ -64,12 +64,12 @@ func (c *Cloud) rolePermissions(role string) []string {
 	return permissions(role)
 }
 
-// holds tells whether one of the members has a permission by the bindings. The
-// caller holds mu.
+// holds tells whether one of the members has a permission by the bindings that stand
+// under no condition. The caller holds mu.
 func (c *Cloud) holds(members []string, permission string, bindings ...[]world.Binding) bool {
 	for _, list := range bindings {
 		for _, b := range list {
-			if !slices.Contains(c.rolePermissions(b.Role), permission) {
+			if b.Condition != "" || !slices.Contains(c.rolePermissions(b.Role), permission) {
 				continue
 			}
 			for _, m := range b.Members {

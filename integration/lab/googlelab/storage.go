@@ -62,14 +62,10 @@ func (c *Cloud) storable(t *token, permission, bucket, name string, listing *str
 	if !scoped || !c.lets(t, permission, bucket, name, listing) {
 		return false
 	}
+	standing := c.standing(bucket, name)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, p := range c.world.Projects {
-		if b := p.Buckets[bucket]; b != nil {
-			return c.holds(t.who(), permission, b.Bindings, p.Bindings)
-		}
-	}
-	return false
+	return c.holds(t.who(), permission, standing)
 }
 
 func (c *Cloud) upload(w http.ResponseWriter, r *http.Request) {

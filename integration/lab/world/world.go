@@ -154,10 +154,12 @@ type ServiceAccount struct {
 
 // A Binding gives members a role: roles/iam.workloadIdentityUser or
 // projects/P/roles/ID. A member is serviceAccount:EMAIL, principal://… or
-// principalSet://….
+// principalSet://…. A condition is evaluated where objects of a bucket are reached; a
+// binding that has one gives nothing elsewhere.
 type Binding struct {
-	Role    string   `yaml:"role"`
-	Members []string `yaml:"members"`
+	Role      string   `yaml:"role"`
+	Members   []string `yaml:"members"`
+	Condition string   `yaml:"condition"` // CEL; none where empty
 }
 
 // A Pool is a workload identity pool with its providers.

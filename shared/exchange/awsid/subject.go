@@ -41,7 +41,7 @@ func (i *Identity) SubjectToken(ctx context.Context, to exchange.RelyingParty) (
 		case exchange.SignedCallerIdentity:
 			return i.signedCallerIdentity(ctx, to.Audience)
 		case exchange.RS256, exchange.ES384:
-			return i.outboundJWT(ctx, to.Audience, form)
+			return i.outboundJWT(ctx, to, form)
 		}
 	}
 	return exchange.SubjectToken{}, fmt.Errorf("%s can prove itself by a signed GetCallerIdentity request or a JWT (RS256, ES384), and %s takes neither", i.arn, to.Audience)
@@ -115,16 +115,17 @@ func algorithm(form exchange.Form) string {
 	return "RS256"
 }
 
-func (i *Identity) outboundJWT(ctx context.Context, audience string, form exchange.Form) (exchange.SubjectToken, error) {
-	s, err := i.selfFor(ctx, enoughJWT)
+func (i *Identity) outboundJWT(ctx context.Context, to exchange.RelyingParty, form exchange.Form) (exchange.SubjectToken, error) {
+	life := cmp.Or(to.Lifetime, longestJWT)
+	s, err := i.selfFor(ctx, min(life, enoughJWT))
 	if err != nil {
 		return exchange.SubjectToken{}, err
 	}
-	edge := exchange.Edge{From: i.arn, To: audience, Op: "sts:GetWebIdentityToken"}
+	edge := exchange.Edge{From: i.arn, To: to.Audience, Op: "sts:GetWebIdentityToken"}
 	out, err := i.cloud.sts.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
-		Audience:         []string{audience},
+		Audience:         []string{to.Audience},
 		SigningAlgorithm: aws.String(algorithm(form)),
-		DurationSeconds:  aws.Int32(int32(min(longestJWT, time.Until(s.Expires)) / time.Second)),
+		DurationSeconds:  aws.Int32(int32(min(life, time.Until(s.Expires)) / time.Second)),
 	}, s.as)
 	if err != nil {
 		return exchange.SubjectToken{}, Failed(err, edge, s.Trail)

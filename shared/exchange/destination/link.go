@@ -129,7 +129,7 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		}
 		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
 	case catalog.Snowflake:
-		p.longest = longestToken
+		p.longest = cmp.Or(d.Lifetime, longestToken)
 		s := snowflake{end: end, at: d.Snowflake}
 		if d.Snowflake.Login == catalog.SnowflakeKeyPair {
 			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {

@@ -41,7 +41,7 @@ type snowflake struct {
 // A secret is read by the runtime itself.
 type secret func(context.Context) (exchange.Secret, exchange.Trail, error)
 
-func (d snowflake) mint(ctx context.Context, grant exchange.Grant, _ time.Duration) (*exchange.Credential, error) {
+func (d snowflake) mint(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
 	if !grant.IsZero() {
 		return nil, fmt.Errorf("%w: what a login may do is granted to the user in Snowflake: a snowflake destination has no access or prefixes to narrow", exchange.ErrBadRequest)
 	}
@@ -50,13 +50,13 @@ func (d snowflake) mint(ctx context.Context, grant exchange.Grant, _ time.Durati
 		Place: map[string]string{"account": d.at.Account, "host": d.at.Host},
 	}
 	if d.at.Login == catalog.SnowflakeKeyPair {
-		return d.signed(ctx, cred)
+		return d.signed(ctx, cred, lifetime)
 	}
 	audience := snowflakesAudience
 	if d.at.Login == catalog.SnowflakeOIDC {
 		audience = d.at.ExternalID
 	}
-	proof, err := d.end.SubjectToken(ctx, exchange.RelyingParty{Audience: audience, Accepts: d.forms()})
+	proof, err := d.end.SubjectToken(ctx, exchange.RelyingParty{Audience: audience, Accepts: d.forms(), Lifetime: lifetime})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (d snowflake) provider() string {
 }
 
 // signed puts a key-pair JWT into the credential. The key itself stays here.
-func (d snowflake) signed(ctx context.Context, cred *exchange.Credential) (*exchange.Credential, error) {
+func (d snowflake) signed(ctx context.Context, cred *exchange.Credential, lifetime time.Duration) (*exchange.Credential, error) {
 	text, trail, err := d.key(ctx)
 	if err != nil {
 		return nil, err
@@ -96,11 +96,11 @@ func (d snowflake) signed(ctx context.Context, cred *exchange.Credential) (*exch
 		return nil, fmt.Errorf("the secret %s: %w", d.at.Secret, err)
 	}
 	now := time.Now().Truncate(time.Second)
-	token, err := keyPairJWT(key, d.at.Account, d.at.User, now)
+	token, err := keyPairJWT(key, d.at.Account, d.at.User, now, lifetime)
 	if err != nil {
 		return nil, err
 	}
-	cred.Expires, cred.Trail = now.Add(longestToken), trail
+	cred.Expires, cred.Trail = now.Add(lifetime), trail
 	cred.Login = &exchange.Login{User: d.at.User, Token: exchange.NewSecret(token), Authenticator: "SNOWFLAKE_JWT"}
 	return cred, nil
 }
@@ -124,7 +124,7 @@ func parseKey(text exchange.Secret) (*rsa.PrivateKey, error) {
 // keyPairJWT names the user and the public key's fingerprint, in upper case and with
 // the account cut at its first dot.
 // https://docs.snowflake.com/en/developer-guide/sql-api/authenticating#using-key-pair-authentication
-func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time) (string, error) {
+func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time, lifetime time.Duration) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return "", err
@@ -134,7 +134,7 @@ func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time) (strin
 	subject := strings.ToUpper(account) + "." + strings.ToUpper(user)
 	claims, err := json.Marshal(map[string]any{
 		"iss": subject + ".SHA256:" + base64.StdEncoding.EncodeToString(print[:]), "sub": subject,
-		"iat": now.Unix(), "exp": now.Add(longestToken).Unix(),
+		"iat": now.Unix(), "exp": now.Add(lifetime).Unix(),
 	})
 	if err != nil {
 		return "", err
