@@ -2,6 +2,7 @@
 
 locals {
   made  = var.existing_service_account == null
+  opens = local.made || var.enter_existing
   email = local.made ? google_service_account.this[0].email : var.existing_service_account
 
   # One tenant's identities, by name. The role comes through a pool as Google sees it:
@@ -21,23 +22,12 @@ resource "google_service_account" "this" {
   project      = var.project_id
   account_id   = var.account_id
   display_name = "carnet: lets one tenant in"
-
-  lifecycle {
-    precondition {
-      condition     = length(local.members) > 0
-      error_message = "Nobody could enter: give tenant_service_account, or tenant_role_arn with tenant_pool, as `carnet trust` prints them."
-    }
-    precondition {
-      condition     = (var.tenant_role_arn == null) == (var.tenant_pool == null)
-      error_message = "tenant_role_arn and tenant_pool go together: a role comes in through a pool."
-    }
-  }
 }
 
 # Getting the account's access token, and nothing else: no signing, no ID tokens.
 # https://cloud.google.com/iam/docs/roles-permissions/iam
 resource "google_project_iam_custom_role" "enter" {
-  count       = var.create_custom_roles && local.made && !var.standard_role ? 1 : 0
+  count       = var.create_custom_roles && local.opens && !var.standard_role ? 1 : 0
   project     = var.project_id
   role_id     = var.enter_role_id
   title       = "carnet: enter an account"
@@ -46,8 +36,8 @@ resource "google_project_iam_custom_role" "enter" {
 
 # On the account, never on the project.
 resource "google_service_account_iam_member" "enter" {
-  for_each           = local.made ? local.members : {}
-  service_account_id = google_service_account.this[0].name
+  for_each           = local.opens ? local.members : {}
+  service_account_id = local.made ? google_service_account.this[0].name : "projects/${var.project_id}/serviceAccounts/${var.existing_service_account}"
   role               = local.enter_role
   member             = each.value
   depends_on         = [google_project_iam_custom_role.enter]
@@ -79,4 +69,18 @@ resource "google_project_iam_member" "jobs" {
   project = var.project_id
   role    = "roles/bigquery.jobUser"
   member  = "serviceAccount:${local.email}"
+}
+
+# What must hold of the inputs together, whoever made the account.
+resource "terraform_data" "checked" {
+  lifecycle {
+    precondition {
+      condition     = !local.opens || length(local.members) > 0
+      error_message = "Nobody could enter: give tenant_service_account, or tenant_role_arn with tenant_pool, as `carnet trust` prints them."
+    }
+    precondition {
+      condition     = (var.tenant_role_arn == null) == (var.tenant_pool == null)
+      error_message = "tenant_role_arn and tenant_pool go together: a role comes in through a pool."
+    }
+  }
 }

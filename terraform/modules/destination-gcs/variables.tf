@@ -21,13 +21,19 @@ variable "account_id" {
 
 variable "existing_service_account" {
   type        = string
-  description = "Email of an account that stands already, such as the one of another destination: it is granted the place and nothing about who enters it is changed. None: make one."
+  description = "Email of an account that stands already, such as the one of another destination: it is granted the place, and nothing about who enters it is changed unless enter_existing. None: make one."
   default     = null
 
   validation {
     condition     = var.existing_service_account == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*[.]gserviceaccount[.]com$", var.existing_service_account))
     error_message = "existing_service_account is the email of a service account."
   }
+}
+
+variable "enter_existing" {
+  type        = bool
+  description = "Let the tenant enter existing_service_account: true for the one destination that does, false where another one of this account did."
+  default     = false
 }
 
 variable "tenant_service_account" {

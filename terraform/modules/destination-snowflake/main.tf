@@ -2,24 +2,25 @@
 # made: an administrator runs it.
 
 locals {
-  on_aws = var.tenant_role_arn != null
-
-  # What the user proves itself with. An ExternalId as the audience binds the token to
-  # this user; Snowflake's own audience is one for all of its accounts.
-  # https://docs.snowflake.com/en/user-guide/workload-identity-federation
-  issuer  = local.on_aws ? coalesce(var.aws_issuer, "none") : "https://accounts.google.com"
-  subject = local.on_aws ? coalesce(var.tenant_role_arn, "none") : coalesce(var.tenant_google_subject, "none")
-  identity = {
-    oidc              = "TYPE = OIDC ISSUER = '${local.issuer}' SUBJECT = '${local.subject}' OIDC_AUDIENCE_LIST = ('${coalesce(var.external_id, "none")}')"
-    workload_identity = local.on_aws ? "TYPE = AWS ARN = '${local.subject}' ISSUER = '${local.issuer}'" : "TYPE = GCP SUBJECT = '${local.subject}'"
-    key_pair          = ""
-  }[var.login]
+  # What the user proves itself with: the tenant's identity on either cloud, or one on
+  # each. An ExternalId as the audience binds the token to this user; Snowflake's own
+  # audience is one for all of its accounts.
+  # https://docs.snowflake.com/en/sql-reference/sql/alter-user-add-workload-identity
+  oidc = "OIDC_AUDIENCE_LIST = ('${coalesce(var.external_id, "none")}')"
+  identities = var.login == "key_pair" ? {} : merge(
+    { for r in compact([var.tenant_role_arn]) : "carnet_aws" => var.login == "oidc"
+      ? "TYPE = OIDC ISSUER = '${coalesce(var.aws_issuer, "none")}' SUBJECT = '${r}' ${local.oidc}"
+    : "TYPE = AWS ARN = '${r}' ISSUER = '${coalesce(var.aws_issuer, "none")}'" },
+    { for s in var.tenant_google_subject == null ? [] : [var.tenant_google_subject] : "carnet_google" => var.login == "oidc"
+      ? "TYPE = OIDC ISSUER = 'https://accounts.google.com' SUBJECT = '${s}' ${local.oidc}"
+    : "TYPE = GCP SUBJECT = '${s}'" },
+  )
 
   sql = templatefile("${path.module}/user.sql.tftpl", {
     user           = upper(var.user)
     role           = upper(var.role)
-    identity       = local.identity
-    public_key     = coalesce(var.public_key, "none")
+    identities     = local.identities
+    public_key     = var.login == "key_pair" ? coalesce(var.public_key, "none") : ""
     database       = upper(var.database)
     schema         = upper(var.schema)
     warehouse      = upper(var.warehouse)

@@ -3,8 +3,8 @@ output "sql" {
   value       = local.sql
 
   precondition {
-    condition     = var.login == "key_pair" || (var.tenant_role_arn != null) != (var.tenant_google_subject != null)
-    error_message = "Exactly one identity: give tenant_role_arn, or tenant_google_subject."
+    condition     = var.login == "key_pair" || var.tenant_role_arn != null || var.tenant_google_subject != null
+    error_message = "Nobody could log in: give tenant_role_arn, tenant_google_subject or both."
   }
   precondition {
     condition     = var.login == "key_pair" || var.tenant_role_arn == null || var.aws_issuer != null

@@ -47,7 +47,7 @@ variable "external_id" {
 
 variable "tenant_role_arn" {
   type        = string
-  description = "The tenant's role, where the tenant is on AWS. Either this or tenant_google_subject."
+  description = "The tenant's role, where the tenant comes from AWS."
   default     = null
 
   validation {
@@ -69,7 +69,7 @@ variable "aws_issuer" {
 
 variable "tenant_google_subject" {
   type        = string
-  description = "The numeric unique id of the tenant's service account, where the tenant is on Google Cloud."
+  description = "The numeric unique id of the tenant's service account, where it comes from Google Cloud."
   default     = null
 
   validation {
