@@ -31,8 +31,8 @@ aws:
 		lives                              time.Duration
 		refused                            string // a code
 	}{
-		"a role entered from a role gives an hour":       {"aws", "acme", "lake", "s3", "12h", time.Hour, ""},
-		"or less":                                        {"aws", "acme", "lake", "s3", "15m", 15 * time.Minute, ""},
+		"a role entered from a role gives an hour": {"aws", "acme", "lake", "s3", "12h", time.Hour, ""},
+		"or less": {"aws", "acme", "lake", "s3", "15m", 15 * time.Minute, ""},
 		"a role entered from Google gives twelve":        {"gcp", "globex", "lake", "s3", "12h", 12 * time.Hour, ""},
 		"if its maximum says so":                         {"gcp", "acme-only-google", "lake", "s3", "2h", 0, "ValidationError"},
 		"an account with the extension gives twelve":     {"gcp", "acme", "warehouse", "bigquery", "12h", 12 * time.Hour, ""},

@@ -16,10 +16,11 @@ import (
 )
 
 // A CA lives as long as its lab and signs a certificate for whatever name is asked
-// for. Its key never leaves memory.
+// for. Its own key never leaves memory.
 type CA struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	cert  *x509.Certificate
+	key   *ecdsa.PrivateKey
+	hosts *ecdsa.PrivateKey // all hosts have this one
 
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate
@@ -29,6 +30,10 @@ const caLife = 24 * time.Hour
 
 func newCA() (*CA, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -46,12 +51,23 @@ func newCA() (*CA, error) {
 		return nil, fmt.Errorf("making the lab's CA: %w", err)
 	}
 	cert, err := x509.ParseCertificate(der)
-	return &CA{cert: cert, key: key, leaves: map[string]*tls.Certificate{}}, err
+	return &CA{cert: cert, key: key, hosts: hosts, leaves: map[string]*tls.Certificate{}}, err
 }
 
 // PEM is the CA's certificate, for clients outside this process.
 func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
+}
+
+// Leaf is a certificate for a name and its key, as PEM, for servers outside this process.
+func (ca *CA) Leaf(name string) (cert, key []byte, err error) {
+	leaf, err := ca.leaf(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
 }
 
 // ClientConfig trusts the CA and nobody else.
@@ -90,10 +106,10 @@ func (ca *CA) leaf(name string) (*tls.Certificate, error) {
 	} else {
 		template.DNSNames = []string{name}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &ca.key.PublicKey, ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &ca.hosts.PublicKey, ca.key)
 	if err != nil {
 		return nil, fmt.Errorf("making a certificate for %s: %w", name, err)
 	}
-	ca.leaves[name] = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: ca.key}
+	ca.leaves[name] = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: ca.hosts}
 	return ca.leaves[name], nil
 }

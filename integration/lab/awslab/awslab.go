@@ -44,6 +44,7 @@ type Cloud struct {
 	mu       sync.Mutex
 	sessions map[string]*session // by access key id
 	logins   []*login
+	onLogin  func(Login)
 }
 
 // A role with its policies parsed.

@@ -87,13 +87,37 @@ func (c *Cloud) OwnsDatabase(host string) bool {
 	return slices.ContainsFunc(c.redshift, func(w *warehouse) bool { return w.host == host || host != "" && w.customDomain == host })
 }
 
+// A Login is what the API gave out for a database.
+type Login struct {
+	Database, User, Password string
+	Expires                  time.Time
+}
+
+// OnLogin has f told of every login as it is given out, before anybody can use it: a
+// real database can stand behind the API that way.
+func (c *Cloud) OnLogin(f func(Login)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onLogin = f
+}
+
 // give opens a login.
 func (c *Cloud) give(l login, life time.Duration) *login {
 	l.password, l.expires = random(32), c.now().Add(life).Truncate(time.Second)
+	defer c.tell(Login{l.database, l.user, l.password, l.expires})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.logins = append(slices.DeleteFunc(c.logins, func(old *login) bool { return old.expires.Before(c.now()) }), &l)
 	return &l
+}
+
+func (c *Cloud) tell(l Login) {
+	c.mu.Lock()
+	f := c.onLogin
+	c.mu.Unlock()
+	if f != nil {
+		f(l)
+	}
 }
 
 // A dbSession is somebody who is logged in. It outlives the password.

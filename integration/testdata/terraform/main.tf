@@ -65,6 +65,7 @@ module "gcp_tenant" {
   runtime_service_account = local.operator.runtime.gcp.service_account
   runtime_role_arn        = local.operator.runtime.aws.role
   aws_pool                = module.federation.aws_pool
+  jwt_pool                = module.federation.jwt_pool
   pass_role               = module.federation.pass_role
 }
 
