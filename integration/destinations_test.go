@@ -633,3 +633,33 @@ func change(t *testing.T, dir, tenant, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+func TestEncryptedBucket(t *testing.T) {
+	const key = "arn:aws:kms:eu-west-1:999988887777:key/11112222-3333-4444-8555-666677778888"
+	l, err := lab.Start(worldWith(t, `
+aws:
+  accounts:
+    "999988887777":
+      buckets: {acme-lake: {kms_key: `+key+`}}
+      roles:
+        acme-share:
+          policies:
+            key: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"`+key+`"}]}'
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	_, dir := startSample(t)
+	without := openS3(machine(t, l).Client(), narrowed(t, l, "aws", dir, "lake", exchange.Grant{}))
+	tryAll(t, []operation{{"write, and the file does not name the key", func(ctx context.Context) error { return without.put(ctx, "from-operator/a") }, false}})
+	change(t, dir, "acme", "bucket: acme-lake", "bucket: acme-lake\n    kms_key: "+key)
+	with := openS3(machine(t, l).Client(), narrowed(t, l, "aws", dir, "lake", exchange.Grant{}))
+	reader := openS3(machine(t, l).Client(), narrowed(t, l, "aws", dir, "lake", exchange.Grant{Access: exchange.Read}))
+	tryAll(t, []operation{
+		{"write with the key", func(ctx context.Context) error { return with.put(ctx, "from-operator/a") }, true},
+		{"read with the key", func(ctx context.Context) error { return with.get(ctx, "from-operator/a") }, true},
+		{"read as a reader", func(ctx context.Context) error { return reader.get(ctx, "from-operator/a") }, true},
+		{"write as a reader", func(ctx context.Context) error { return reader.put(ctx, "from-operator/a") }, false},
+	})
+}

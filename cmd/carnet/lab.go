@@ -183,6 +183,7 @@ func serveLab(cmd *cobra.Command) error {
 type guide struct {
 	catalog, ca        string
 	all                string // both clouds by name, over TLS
+	databases          string // Redshift's, likewise
 	sts, s3            string // plain HTTP on loopback, as the AWS clients allow
 	metadata           string
 	keyID, key, token  string
@@ -191,7 +192,7 @@ type guide struct {
 
 func newGuide(t *tour.Tour) (*guide, error) {
 	l := t.Lab()
-	g := &guide{catalog: t.Catalog(), all: l.Addr(), region: "eu-west-1", runtimeARN: "arn:aws:iam::111122223333:role/carnet-f-vend"}
+	g := &guide{catalog: t.Catalog(), all: l.Addr(), databases: l.Databases(), region: "eu-west-1", runtimeARN: "arn:aws:iam::111122223333:role/carnet-f-vend"}
 	g.ca = filepath.Join(t.Catalog(), "lab-ca.pem")
 	if err := os.WriteFile(g.ca, l.CA.PEM(), 0o600); err != nil {
 		return nil, err
@@ -218,6 +219,10 @@ func newGuide(t *tour.Tour) (*guide, error) {
 
 func (g *guide) print(w io.Writer) error {
 	_, port, err := net.SplitHostPort(g.all)
+	if err != nil {
+		return err
+	}
+	_, databases, err := net.SplitHostPort(g.databases)
 	if err != nil {
 		return err
 	}
@@ -257,6 +262,11 @@ curl --cacert %[3]s --resolve storage.googleapis.com:%[11]s:127.0.0.1 \
   -H "Authorization: Bearer $GOOGLE_OAUTH_ACCESS_TOKEN" \
   "https://storage.googleapis.com:%[11]s/storage/v1/b/acme-drop/o?prefix=from-operator/"
 )
-`, g.catalog, g.all, g.ca, g.region, g.keyID, g.key, g.token, g.metadata, g.sts, g.s3, port)
+
+(
+eval "$(go run ./cmd/carnet vend acme marts --format env)"
+PGHOSTADDR=127.0.0.1 PGPORT=%[12]s PGSSLROOTCERT=%[3]s psql -c 'select current_user, current_database()'
+)
+`, g.catalog, g.all, g.ca, g.region, g.keyID, g.key, g.token, g.metadata, g.sts, g.s3, port, databases)
 	return err
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,14 +99,24 @@ func asJSON(w io.Writer, c *exchange.Credential) error {
 		}
 	case c.Token != nil:
 		doc["token"] = map[string]any{"access_token": c.Token.AccessToken.Reveal(), "scopes": c.Token.Scopes}
+	case c.Login != nil:
+		doc["login"] = login(c.Login)
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(doc)
 }
 
-// asEnv prints assignments that a shell can evaluate. Nothing that is vended has a
-// quote in it.
+func login(l *exchange.Login) map[string]string {
+	all := map[string]string{
+		"user": l.User, "password": l.Password.Reveal(), "token": l.Token.Reveal(),
+		"authenticator": l.Authenticator, "provider": l.Provider, "dsn": l.DSN.Reveal(),
+	}
+	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
+	return all
+}
+
+// asEnv prints assignments that a shell can evaluate.
 func asEnv(w io.Writer, c *exchange.Credential) error {
 	lines := [][2]string{{"CARNET_EXPIRES_AT", c.Expires.UTC().Format(time.RFC3339)}}
 	switch {
@@ -122,9 +134,19 @@ func asEnv(w io.Writer, c *exchange.Credential) error {
 		lines = append(lines,
 			[2]string{"GOOGLE_OAUTH_ACCESS_TOKEN", c.Token.AccessToken.Reveal()},
 			[2]string{"CLOUDSDK_AUTH_ACCESS_TOKEN", c.Token.AccessToken.Reveal()})
+	case c.Kind == "redshift":
+		// libpq's names, which psql and most drivers read.
+		lines = append(lines, [2]string{"PGHOST", c.Place["host"]}, [2]string{"PGPORT", c.Place["port"]},
+			[2]string{"PGDATABASE", c.Place["database"]}, [2]string{"PGSSLMODE", "verify-full"},
+			[2]string{"PGUSER", c.Login.User}, [2]string{"PGPASSWORD", c.Login.Password.Reveal()})
+	case c.Kind == "snowflake":
+		// The names that Snowflake's own command line reads.
+		lines = append(lines, [2]string{"SNOWFLAKE_ACCOUNT", c.Place["account"]}, [2]string{"SNOWFLAKE_HOST", c.Place["host"]},
+			[2]string{"SNOWFLAKE_USER", c.Login.User}, [2]string{"SNOWFLAKE_AUTHENTICATOR", c.Login.Authenticator},
+			[2]string{"SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", c.Login.Provider}, [2]string{"SNOWFLAKE_TOKEN", c.Login.Token.Reveal()})
 	}
 	for _, l := range lines {
-		if _, err := fmt.Fprintf(w, "export %s='%s'\n", l[0], l[1]); err != nil {
+		if _, err := fmt.Fprintf(w, "export %s='%s'\n", l[0], strings.ReplaceAll(l[1], "'", `'\''`)); err != nil {
 			return err
 		}
 	}
