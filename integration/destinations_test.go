@@ -491,7 +491,8 @@ func openSnowflake(t *testing.T, l *lab.Lab, cred *exchange.Credential, change f
 	t.Helper()
 	config := &gosnowflake.Config{
 		Account: cred.Place["account"], Host: cred.Place["host"], Protocol: "https", Port: 443, User: cred.Login.User,
-		Transporter: machine(t, l).Client().Transport, DisableTelemetry: true, MaxRetryCount: 1,
+		Transporter: machine(t, l).Client().Transport, MaxRetryCount: 1,
+		Params: map[string]*string{"CLIENT_TELEMETRY_ENABLED": aws.String("false")},
 	}
 	switch cred.Login.Authenticator {
 	case "WORKLOAD_IDENTITY":

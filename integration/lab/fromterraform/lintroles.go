@@ -172,13 +172,16 @@ func (l *linter) accounts() {
 		}
 		l.at = r.Address
 		_, account, _ := strings.Cut(r.Values.Text("service_account_id"), "/serviceAccounts/")
-		who := l.entrant(r.Values.Text("member"))
-		if who == "" || who == "function" && slices.Contains(l.tenantsOf(account), account) {
-			continue
-		}
-		entered[account] = append(entered[account], who)
-		if own := l.owner(account); own != "" && who != own {
+		who, own := l.entrant(r.Values.Text("member")), l.owner(account)
+		_, isTenant := l.s.Identities[who]
+		switch {
+		case who == "" || own != "" && (who == own || who == "function"):
+		case own != "":
 			l.add("strangers", "%s's account is entered by %s", own, who)
+		case !isTenant:
+			l.add("strangers", "%s is entered by %s, which is no tenant", account, who)
+		default:
+			entered[account] = append(entered[account], who)
 		}
 	}
 	for account, who := range entered {
@@ -219,5 +222,3 @@ func (l *linter) owner(identity string) string {
 	}
 	return ""
 }
-
-func (l *linter) tenantsOf(account string) []string { return l.s.Identities[l.owner(account)] }

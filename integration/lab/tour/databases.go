@@ -137,7 +137,7 @@ func useSnowflakeAt(ctx context.Context, client *http.Client, cred *exchange.Cre
 		return err
 	}
 	if len(rows.Rowset) != 1 || rows.Rowset[0][0] != cred.Login.User {
-		return fmt.Errorf("Snowflake takes us for %v, not for %s", rows.Rowset, cred.Login.User)
+		return fmt.Errorf("logged in as %v, not as %s", rows.Rowset, cred.Login.User)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
+	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -65,6 +66,11 @@ func New(out io.Writer) (*Tour, error) {
 	if err != nil {
 		return nil, err
 	}
+	return In(w, out)
+}
+
+// In starts a lab of another world with the sample's places in it.
+func In(w *world.World, out io.Writer) (*Tour, error) {
 	dir, err := os.MkdirTemp("", "carnet-lab-")
 	if err != nil {
 		return nil, err
