@@ -43,7 +43,7 @@ variable "tenant_service_account" {
 
   validation {
     condition     = var.tenant_service_account == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*[.]gserviceaccount[.]com$", var.tenant_service_account))
-    error_message = "tenant_service_account is the email of one service account; allUsers, a group or a domain cannot stand here."
+    error_message = "tenant_service_account is the email of one service account: a group, a domain or the public cannot stand here."
   }
 }
 

@@ -35,7 +35,7 @@ variable "pass_role" {
 
   validation {
     condition     = can(regex("^(projects|organizations)/[a-z0-9:.-]+/roles/[A-Za-z0-9_.]{3,64}$", var.pass_role))
-    error_message = "pass_role is a custom role, projects/PROJECT/roles/ID: a predefined one with implicitDelegation, such as roles/iam.serviceAccountTokenCreator, would also sign as the account."
+    error_message = "pass_role is a custom role, projects/PROJECT/roles/ID: the one predefined role with implicitDelegation, that of token creators, would also sign as the account."
   }
 }
 

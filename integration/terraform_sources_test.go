@@ -1,0 +1,62 @@
+package integration
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"carnet.dev/carnet/integration/lab/fromterraform"
+)
+
+// TestNoKeyAndNoPublicInTerraform reads every .tf file that there is.
+func TestNoKeyAndNoPublicInTerraform(t *testing.T) {
+	found, err := fromterraform.Sources(os.DirFS("../terraform"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		t.Error(f)
+	}
+}
+
+// TestPlantedKeysAreFound: the check above finds what it is there for.
+func TestPlantedKeysAreFound(t *testing.T) {
+	for _, c := range []struct{ rule, text string }{
+		{"stored-key", `resource "google_service_account_key" "planted" {`},
+		{"stored-key", `resource "aws_iam_access_key" "planted" {`},
+		{"stored-key", `resource "aws_iam_user" "planted" {`},
+		{"stored-key", `resource "aws_iam_user_policy" "planted" {`},
+		{"stored-key", `  secret_string = var.password`},
+		{"public", `  Principal = "*"`},
+		{"public", `  Principal = { AWS = "*" }`},
+		{"public", `  Principal = { "AWS" : ["*"] }`},
+		{"public", `  principal = "*"`},
+		{"public", `  member = "allUsers"`},
+		{"public", `  member = "allAuthenticatedUsers"`},
+		{"authoritative", `resource "google_project_iam_binding" "planted" {`},
+		{"authoritative", `resource "google_service_account_iam_policy" "planted" {`},
+		{"token-creator", `  role = "roles/iam.serviceAccountTokenCreator"`},
+	} {
+		found, err := fromterraform.Sources(fstest.MapFS{"modules/planted/main.tf": {Data: []byte("# a file\n" + c.text + "\n")}})
+		if err != nil || !slices.ContainsFunc(found, func(f fromterraform.Finding) bool { return f.Rule == c.rule }) {
+			t.Errorf("%s: found %v, %v", c.text, found, err)
+		}
+	}
+}
+
+// TestWhatIsMeantIsNotAFinding: write-only secrets, comments, and the one public door
+// where its line says so.
+func TestWhatIsMeantIsNotAFinding(t *testing.T) {
+	for _, text := range []string{
+		`  secret_string_wo = var.password`,
+		`# never roles/iam.serviceAccountTokenCreator`,
+		`  member = "allUsers" # public: the token door`,
+		`  Resource = "*"`,
+	} {
+		found, err := fromterraform.Sources(fstest.MapFS{"main.tf": {Data: []byte(text)}})
+		if err != nil || len(found) > 0 {
+			t.Errorf("%s: found %v, %v", text, found, err)
+		}
+	}
+}
