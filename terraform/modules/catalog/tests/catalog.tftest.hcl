@@ -98,6 +98,8 @@ run "misnamed_is_refused" {
   command = plan
   variables {
     catalog_dir = "./tests/misnamed"
+    account_id  = null
+    project_id  = null
   }
   expect_failures = [output.tenants]
 }
