@@ -175,7 +175,10 @@ type Provider struct {
 }
 
 // An Issuer is an OIDC issuer whose tokens callers may show.
-type Issuer struct{ URL, Audience string }
+type Issuer struct {
+	URL, Audience string
+	Keys          string // where its keys are; empty: as its own document says, on its own host
+}
 
 // A Problem is one thing that is wrong with a file.
 type Problem struct {

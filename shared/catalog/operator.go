@@ -32,6 +32,7 @@ func (r *reader) operator(m *mapping, op *Operator) {
 		op.Issuers = append(op.Issuers, Issuer{
 			URL:      i.matching("issuer", issuerRule(), true),
 			Audience: i.must("audience", "https://carnet.example"),
+			Keys:     i.matching("jwks_uri", issuerRule(), false),
 		})
 		i.done()
 	}

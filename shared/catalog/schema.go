@@ -35,6 +35,7 @@ func OperatorSchema() ([]byte, error) {
 	issuer := closed(object{
 		"issuer":   text(issuerRule(), "The issuer's URL."),
 		"audience": words("The audience that a caller's token must have."),
+		"jwks_uri": text(issuerRule(), "Where its keys are, if on another host than the issuer."),
 	}, "issuer", "audience")
 	s := closed(object{
 		"runtime": closed(object{

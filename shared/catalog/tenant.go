@@ -89,7 +89,7 @@ func (r *reader) caller(n *yaml.Node) Caller {
 	var c Caller
 	switch {
 	case m.has("aws"):
-		c.Caller = exchange.Caller{Issuer: "aws", Subject: m.matching("aws", principalRule(), true)}
+		c.Caller = exchange.Caller{Issuer: "aws", Subject: withoutPath(m.matching("aws", principalRule(), true))}
 	case m.has("google"):
 		c.Caller = exchange.Caller{Issuer: "google", Subject: m.matching("google", emailRule(), true)}
 	default:
@@ -102,6 +102,16 @@ func (r *reader) caller(n *yaml.Node) Caller {
 	m.taken = append(m.taken, "aws", "google", "issuer", "subject")
 	r.oneProof(m)
 	return c
+}
+
+// withoutPath: STS leaves a role's path out of what it calls a caller, and names are
+// unique in an account without it.
+func withoutPath(arn string) string {
+	head, tail, ok := strings.Cut(arn, "/")
+	if !ok {
+		return arn
+	}
+	return head + "/" + tail[strings.LastIndex(tail, "/")+1:]
 }
 
 // oneProof refuses a caller who is named in two ways.

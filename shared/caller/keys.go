@@ -1,0 +1,212 @@
+package caller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	keysFor     = time.Hour        // how long fetched keys serve
+	keysAtLeast = 30 * time.Second // between two fetches, whatever keys tokens name
+	failedFor   = 5 * time.Second  // between two fetches where the first failed
+	fetchTime   = 5 * time.Second
+	maxDocument = 1 << 20
+	maxKeys     = 100
+)
+
+// A keysError means that an issuer's keys could not be had, which says nothing of the
+// token.
+type keysError struct {
+	issuer string
+	err    error
+}
+
+func (e *keysError) Error() string { return fmt.Sprintf("the keys of %s: %v", e.issuer, e.err) }
+func (e *keysError) Unwrap() error { return e.err }
+
+// A keySet is an issuer's keys, as it publishes them now.
+type keySet struct {
+	issuer string
+	at     string // the keys' URL; found by discovery where empty
+	client *http.Client
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	keys   map[string]jose.JSONWebKey // by id
+	again  time.Time                  // no fetch before
+	stale  time.Time                  // fetched anew after
+	failed error
+}
+
+func newKeySet(issuer, at string, client *http.Client) *keySet {
+	return &keySet{issuer: issuer, at: at, client: client}
+}
+
+// verify checks a token with the key that it names, and returns what was signed. Which
+// keys there are, and for which algorithm each is, is the issuer's word; what else the
+// token's header says (jwk, jku, x5u) counts for nothing.
+func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
+	signed, err := jose.ParseSignedCompact(token, algorithms())
+	if err != nil {
+		return nil, unverified("the token is not signed with an algorithm that counts")
+	}
+	header := signed.Signatures[0].Header
+	key, err := k.key(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != header.Algorithm {
+		return nil, unverified("the token's key is not for signing with its algorithm")
+	}
+	payload, err := signed.Verify(key)
+	if err != nil {
+		return nil, unverified("the token's signature is not its issuer's")
+	}
+	return payload, nil
+}
+
+// key finds a key by its id. One that is not known is looked for anew, but never more
+// often than every half minute, whatever callers send.
+func (k *keySet) key(ctx context.Context, id string) (jose.JSONWebKey, error) {
+	key, known, fetch, failed := k.look(id)
+	if known && !fetch {
+		return key, nil
+	}
+	if fetch {
+		if err := k.refresh(ctx); err != nil && !known {
+			return key, err
+		}
+		key, known, _, failed = k.look(id)
+	}
+	switch {
+	case known:
+		return key, nil
+	case failed != nil:
+		return key, failed
+	}
+	return key, unverified("the token's key is not one of its issuer's")
+}
+
+func (k *keySet) look(id string) (key jose.JSONWebKey, known, fetch bool, failed error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	key, known = k.keys[id]
+	fetch = now.After(k.again) && (!known || now.After(k.stale))
+	return key, known, fetch, k.failed
+}
+
+// refresh fetches the keys, once for all who wait and whoever leaves.
+func (k *keySet) refresh(ctx context.Context) error {
+	done := k.flight.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
+		defer cancel()
+		return nil, k.store(k.fetch(ctx))
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return &keysError{k.issuer, ctx.Err()}
+	}
+}
+
+func (k *keySet) store(keys map[string]jose.JSONWebKey, err error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	if err != nil {
+		k.failed, k.again = &keysError{k.issuer, err}, now.Add(failedFor)
+		return k.failed
+	}
+	k.keys, k.failed, k.again, k.stale = keys, nil, now.Add(keysAtLeast), now.Add(keysFor)
+	return nil
+}
+
+func (k *keySet) fetch(ctx context.Context) (map[string]jose.JSONWebKey, error) {
+	at, err := k.address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := k.get(ctx, at, &set); err != nil {
+		return nil, err
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("%s has more than %d keys", at, maxKeys)
+	}
+	keys := map[string]jose.JSONWebKey{}
+	for _, text := range set.Keys {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(text) != nil || !key.Valid() || !key.IsPublic() {
+			continue // of a kind that is not for us
+		}
+		if _, twice := keys[key.KeyID]; twice {
+			return nil, fmt.Errorf("%s names a key twice", at)
+		}
+		keys[key.KeyID] = key
+	}
+	return keys, nil
+}
+
+// address is where the keys are: as configured, or as the issuer's own document says,
+// which must be on the issuer's own host.
+// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+func (k *keySet) address(ctx context.Context) (string, error) {
+	if k.at != "" {
+		return k.at, nil
+	}
+	var document struct {
+		Issuer string `json:"issuer"`
+		Keys   string `json:"jwks_uri"`
+	}
+	if err := k.get(ctx, k.issuer+"/.well-known/openid-configuration", &document); err != nil {
+		return "", err
+	}
+	if document.Issuer != k.issuer {
+		return "", fmt.Errorf("its document is of another issuer, %q", document.Issuer)
+	}
+	from, err := url.Parse(k.issuer)
+	if err != nil {
+		return "", err
+	}
+	to, err := url.Parse(document.Keys)
+	if err != nil || to.Scheme != "https" || to.Host != from.Host {
+		return "", fmt.Errorf("its keys are at %q, which is another host: write it as jwks_uri: in carnet.yaml if that is right", document.Keys)
+	}
+	return document.Keys, nil
+}
+
+func (k *keySet) get(ctx context.Context, from string, to any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := k.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", from, resp.Status)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil || len(text) > maxDocument {
+		return fmt.Errorf("%s is longer than %d bytes, or broke off", from, maxDocument)
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return fmt.Errorf("%s is no JSON of the right shape", from)
+	}
+	return nil
+}
