@@ -1,0 +1,173 @@
+// Package api is the one http.Handler of every way to call carnet: the Lambda function,
+// the Cloud Function, and the server.
+//
+//	POST /v1/credentials                             one credential, as JSON
+//	POST /v1/credentials:batch                       up to a hundred, side by side
+//	GET  /v1/tenants/{t}/destinations/{d}/aws        what AWS SDKs read from a container endpoint
+//	POST /v1/token                                   RFC 8693, what Google SDKs ask a token_url
+//	GET  /healthz, /readyz                           that it runs, that it can serve
+//
+// A request is understood strictly or not at all. Its caller is verified before anything
+// is looked up, who may ask for what is decided before a cloud is called, and an answer
+// tells a caller what it may know: a code, the request's id, and of a chain that broke
+// its position and whose job it is. What a cloud said, and other parties' names, stay in
+// the log and the audit record.
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// Config says what a handler works with.
+type Config struct {
+	// Vend authorizes, mints and records: a Broker's Vend. Required.
+	Vend func(context.Context, exchange.Request) (*exchange.Credential, error)
+	// Verify names the caller of a JSON Web Token. Nil: no token is taken.
+	Verify func(context.Context, string) (exchange.Caller, error)
+	// Principals says that the platform's word counts: callers whom WithPrincipal put
+	// into the request's context.
+	Principals bool
+	// Ready says whether it can serve. Nil: always.
+	Ready func(context.Context) error
+	// Log gets what callers are not told. Nil: slog's default.
+	Log *slog.Logger
+}
+
+// A handler answers requests. It keeps nothing between them.
+type handler struct {
+	Config
+	routes []route
+}
+
+// A route is a method and a path, in which {t} and {d} stand for a name.
+type route struct {
+	method, path string
+	serve        func(*call)
+}
+
+// A call is one request on its way through.
+type call struct {
+	*handler
+	w    http.ResponseWriter
+	r    *http.Request
+	id   string
+	args []string // what stood for the path's names
+	sent bool
+}
+
+// New returns the handler.
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &handler{Config: c, routes: []route{
+		{http.MethodPost, "/v1/credentials", (*call).credentials},
+		{http.MethodPost, "/v1/credentials:batch", (*call).batch},
+		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container},
+		{http.MethodPost, "/v1/token", (*call).token},
+		{http.MethodGet, "/healthz", (*call).health},
+		{http.MethodGet, "/readyz", (*call).ready},
+	}}
+}
+
+// ServeHTTP recovers here and not further out: aws-lambda-go would have begun a 200 by
+// then.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{handler: h, w: w, r: r, id: rand.Text()}
+	w.Header().Set("X-Request-Id", c.id)
+	w.Header().Set("Cache-Control", "no-store")
+	defer c.recovered()
+	c.route()
+}
+
+func (c *call) recovered() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	// The value may hold anything; its type and the stack tell where to look.
+	c.Log.Error("panic", "request_id", c.id, "stack", string(debug.Stack()))
+	if !c.sent {
+		c.fail(errPanic)
+	}
+}
+
+var errPanic = errors.New("panic")
+
+// route finds the one route of exactly this method and path.
+func (c *call) route() {
+	path := c.r.URL.Path
+	if c.r.URL.RawPath != "" {
+		path = "" // an escaped slash is not ours
+	}
+	allowed := ""
+	for _, to := range c.routes {
+		args, ok := match(to.path, path)
+		switch {
+		case !ok:
+		case to.method == c.r.Method:
+			c.args = args
+			to.serve(c)
+			return
+		default:
+			allowed = to.method
+		}
+	}
+	if allowed != "" {
+		c.w.Header().Set("Allow", allowed)
+		c.refuse(http.StatusMethodNotAllowed, codeBadRequest, "this path takes "+allowed)
+		return
+	}
+	c.refuse(http.StatusNotFound, codeBadRequest, "there is nothing at this path")
+}
+
+func match(pattern, path string) (args []string, ok bool) {
+	if !strings.Contains(pattern, "{") {
+		return nil, pattern == path
+	}
+	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return nil, false
+	}
+	for i, w := range want {
+		switch {
+		case strings.HasPrefix(w, "{") && got[i] != "":
+			args = append(args, got[i])
+		case w != got[i]:
+			return nil, false
+		}
+	}
+	return args, true
+}
+
+func (c *call) health() { c.send(http.StatusOK, []byte(`{"status":"up"}`)) }
+
+func (c *call) ready() {
+	if c.Ready != nil {
+		if err := c.Ready(c.r.Context()); err != nil {
+			c.Log.Warn("not ready", "request_id", c.id, "error", err.Error())
+			c.send(http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
+			return
+		}
+	}
+	c.send(http.StatusOK, []byte(`{"status":"ready"}`))
+}
+
+// send writes a whole answer. The content type has no charset: the Go SDK would take
+// such an answer of the container endpoint for no JSON.
+func (c *call) send(status int, body []byte) {
+	c.sent = true
+	c.w.Header().Set("Content-Type", jsonType)
+	c.w.WriteHeader(status)
+	if _, err := c.w.Write(body); err != nil {
+		c.Log.Warn("the caller left", "request_id", c.id)
+	}
+}

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"carnet.dev/carnet/shared/caller"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/wire"
+)
+
+const (
+	maxBatch   = 100
+	sideBySide = 16 // of a batch
+	jsonType   = "application/json"
+	// containerTTL is what an answer to an AWS SDK has left at the least: botocore
+	// refreshes at 15 minutes, and would ask again at once.
+	containerTTL = 15 * time.Minute
+)
+
+// credentials answers POST /v1/credentials.
+func (c *call) credentials() {
+	who, err := c.who()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	text, err := c.body(jsonType)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	req, err := parse(text)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	req.ID, req.Caller = c.id, who
+	out, err := c.vended(req)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.send(http.StatusOK, out)
+}
+
+func (c *call) vended(req exchange.Request) ([]byte, error) {
+	cred, err := c.Vend(c.r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Encode(cred, req.ID)
+}
+
+// batch answers POST /v1/credentials:batch: one result or error for each request, in
+// their order.
+func (c *call) batch() {
+	who, err := c.who()
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	text, err := c.body(jsonType)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	raw, err := object(text, "requests")
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	var all []json.RawMessage
+	if json.Unmarshal(raw["requests"], &all) != nil || len(all) == 0 || len(all) > maxBatch {
+		c.fail(bad("requests is a list of 1 to %d requests", maxBatch))
+		return
+	}
+	c.send(http.StatusOK, c.results(who, all))
+}
+
+func (c *call) results(who exchange.Caller, all []json.RawMessage) []byte {
+	results := make([][]byte, len(all))
+	seats := make(chan struct{}, sideBySide)
+	var done sync.WaitGroup
+	for i, text := range all {
+		seats <- struct{}{}
+		done.Go(func() {
+			defer func() { <-seats }()
+			results[i] = c.result(who, text, fmt.Sprintf("%s-%d", c.id, i))
+		})
+	}
+	done.Wait()
+	var out bytes.Buffer
+	out.WriteString(`{"results":[`)
+	out.Write(bytes.Join(results, []byte(",")))
+	fmt.Fprintf(&out, `],"request_id":%q}`, c.id)
+	return out.Bytes()
+}
+
+// result is one of a batch. A panic in it is that one's error.
+func (c *call) result(who exchange.Caller, text []byte, id string) (out []byte) {
+	one := &call{handler: c.handler, r: c.r, id: id}
+	fail := func(err error) []byte {
+		return encoded(struct {
+			Error problem `json:"error"`
+		}{one.problem(err)})
+	}
+	defer func() {
+		if recover() != nil {
+			c.Log.Error("panic", "request_id", id, "stack", string(debug.Stack()))
+			out = fail(errPanic)
+		}
+	}()
+	req, err := parse(text)
+	if err != nil {
+		return fail(err)
+	}
+	req.ID, req.Caller = id, who
+	cred, err := one.vended(req)
+	if err != nil {
+		return fail(err)
+	}
+	return append(append([]byte(`{"credential":`), cred...), '}')
+}
+
+// container answers an AWS SDK. Its errors have the shape of a container endpoint's.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+func (c *call) container() {
+	out, err := c.containerAnswer()
+	if err == nil {
+		c.send(http.StatusOK, out)
+		return
+	}
+	p := c.problem(err)
+	c.retryAfter(p)
+	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))
+}
+
+func (c *call) containerAnswer() ([]byte, error) {
+	who, err := c.who()
+	if err != nil {
+		return nil, err
+	}
+	if c.r.URL.RawQuery != "" {
+		return nil, bad("this path takes no query")
+	}
+	cred, err := c.Vend(c.r.Context(), exchange.Request{
+		ID: c.id, Caller: who, Tenant: c.args[0], Destination: c.args[1], MinTTL: containerTTL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return wire.AWSContainer(cred)
+}
+
+// isUnauthenticated tells whether an error means that nobody was verified.
+func isUnauthenticated(err error) bool {
+	return errors.Is(err, errUnauthenticated) || errors.Is(err, caller.ErrUnverified)
+}

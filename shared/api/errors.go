@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"carnet.dev/carnet/shared/caller"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/wire"
+)
+
+// The codes are part of the API: programs branch on them.
+const (
+	codeBadRequest      = "bad_request"          // 400: the request must change
+	codeUnauthenticated = "unauthenticated"      // 401: no caller was verified
+	codeDenied          = "denied"               // 403: not this caller, or no such thing
+	codeTrustRefused    = "trust_refused"        // 403: a cloud refused an edge of the chain
+	codeThrottled       = "throttled"            // 429: later
+	codeUnavailable     = "upstream_unavailable" // 503: a cloud is away, or answers nonsense
+	codeInternal        = "internal"             // 500: the operator must look
+)
+
+// A problem is an error as a caller sees it.
+type problem struct {
+	status int
+	after  time.Duration // Retry-After
+
+	Code      string `json:"code"`
+	Message   string `json:"message"`
+	RequestID string `json:"request_id"`
+	Edge      *edge  `json:"edge,omitempty"`
+	Owner     string `json:"owner,omitempty"` // who can mend the edge: operator, tenant, third-party
+}
+
+// An edge is told by its place in the chain and the call that crossed it. Who stands at
+// its ends is in the audit record of the same request: a caller may know its own side,
+// and the other's names are not its business.
+type edge struct {
+	Position int    `json:"position"` // 1 is the edge out of the runtime
+	Op       string `json:"op"`
+	Code     string `json:"code,omitempty"` // the cloud's own
+}
+
+// errUnauthenticated wraps why there is no verified caller, for the log.
+var errUnauthenticated = errors.New("unauthenticated")
+
+// explain is the one place where errors become answers.
+func explain(err error) problem {
+	var broken *exchange.EdgeError
+	switch {
+	case errors.Is(err, errUnauthenticated), errors.Is(err, caller.ErrUnverified):
+		return problem{status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "the request proves no caller: show one credential, as docs/api.md says"}
+	case errors.Is(err, exchange.ErrDenied):
+		return problem{status: http.StatusForbidden, Code: codeDenied, Message: "the caller may not have this destination, or there is no such destination"}
+	case errors.Is(err, exchange.ErrBadRequest):
+		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
+	case errors.Is(err, wire.ErrForm):
+		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
+	case errors.As(err, &broken):
+		return explainEdge(broken)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "there was no answer in time", after: time.Second}
+	}
+	return problem{status: http.StatusInternalServerError, Code: codeInternal, Message: "something is wrong here: the operator's log has it under this request_id"}
+}
+
+func explainEdge(e *exchange.EdgeError) problem {
+	p := problem{Edge: &edge{Position: len(e.Crossed) + 1, Op: e.Edge.Op}, Owner: string(e.Owner), after: e.RetryAfter}
+	switch e.Reason {
+	case exchange.Refused:
+		p.status, p.Code, p.after = http.StatusForbidden, codeTrustRefused, 0
+		p.Edge.Code = e.Code
+		p.Message = "a cloud refused this edge of the chain: its owner must change something before it is worth asking again"
+	case exchange.Throttled:
+		p.status, p.Code, p.after = http.StatusTooManyRequests, codeThrottled, max(p.after, time.Second)
+		p.Message = "a cloud asked for fewer requests"
+	default:
+		p.status, p.Code, p.after = http.StatusServiceUnavailable, codeUnavailable, max(p.after, time.Second)
+		p.Message = "a cloud gave no useful answer"
+	}
+	return p
+}
+
+// problem explains an error of this call, and logs what the answer leaves out.
+func (c *call) problem(err error) problem {
+	p := explain(err)
+	p.RequestID = c.id
+	if p.status >= http.StatusInternalServerError || p.Code == codeUnauthenticated {
+		c.Log.Warn("refused", "request_id", c.id, "code", p.Code, "error", err.Error())
+	}
+	return p
+}
+
+// fail answers with an error in the API's own shape.
+func (c *call) fail(err error) { c.answer(c.problem(err)) }
+
+func (c *call) refuse(status int, code, message string) {
+	c.answer(problem{status: status, Code: code, Message: message, RequestID: c.id})
+}
+
+func (c *call) answer(p problem) {
+	c.retryAfter(p)
+	c.send(p.status, encoded(struct {
+		Error problem `json:"error"`
+	}{p}))
+}
+
+func (c *call) retryAfter(p problem) {
+	if p.after > 0 {
+		c.w.Header().Set("Retry-After", strconv.Itoa(int((p.after+time.Second-1)/time.Second)))
+	}
+}
+
+// encoded writes what is made of strings and numbers, which cannot fail.
+func encoded(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return []byte(`{"error":{"code":"internal"}}`)
+	}
+	return text
+}

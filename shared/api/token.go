@@ -1,0 +1,146 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/wire"
+)
+
+// The names of RFC 8693 and RFC 7523.
+const (
+	grantExchange  = "urn:ietf:params:oauth:grant-type:token-exchange"
+	typeAccess     = "urn:ietf:params:oauth:token-type:access_token"
+	typeJWT        = "urn:ietf:params:oauth:token-type:jwt"
+	typeID         = "urn:ietf:params:oauth:token-type:id_token"
+	audiencePrefix = "//carnet/tenants/"
+	formType       = "application/x-www-form-urlencoded"
+	// tokenTTL is what a token has left at the least: Google's libraries refresh
+	// within minutes of the end.
+	tokenTTL = 10 * time.Minute
+)
+
+// Audience names a destination to POST /v1/token, and is the `audience` of an
+// external_account file.
+func Audience(tenant, destination string) string {
+	return audiencePrefix + tenant + "/destinations/" + destination
+}
+
+// token answers POST /v1/token: the caller's own proof is the subject token, and what it
+// is exchanged for is a destination's access token.
+// https://www.rfc-editor.org/rfc/rfc8693
+func (c *call) token() {
+	out, err := c.exchanged()
+	if err == nil {
+		c.send(http.StatusOK, out)
+		return
+	}
+	p := c.problem(err)
+	c.retryAfter(p)
+	status, code := oauth(err, p)
+	c.send(status, encoded(map[string]string{"error": code, "error_description": p.Message + " (" + c.id + ")"}))
+}
+
+// errTarget means that the audience names nothing that gives an access token.
+var errTarget = errors.New("invalid target")
+
+// oauth puts an error into the words of RFC 6749 and RFC 8693.
+// https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
+func oauth(err error, p problem) (int, string) {
+	switch {
+	case errors.Is(err, errTarget), errors.Is(err, wire.ErrForm), p.Code == codeDenied:
+		return http.StatusBadRequest, "invalid_target"
+	case isUnauthenticated(err):
+		return http.StatusBadRequest, "invalid_grant"
+	case p.Code == codeBadRequest:
+		return http.StatusBadRequest, "invalid_request"
+	case p.Code == codeTrustRefused:
+		return http.StatusForbidden, codeTrustRefused
+	case p.Code == codeThrottled:
+		return p.status, "slow_down"
+	case p.Code == codeUnavailable:
+		return p.status, "temporarily_unavailable"
+	}
+	return p.status, "server_error"
+}
+
+func (c *call) exchanged() ([]byte, error) {
+	form, err := c.form()
+	if err != nil {
+		return nil, err
+	}
+	tenant, destination, ok := target(form.Get("audience"))
+	if !ok {
+		return nil, fmt.Errorf("%w: %w", errTarget, bad("audience is no %s", Audience("TENANT", "DESTINATION")))
+	}
+	who, err := c.subject(form.Get("subject_token"))
+	if err != nil {
+		return nil, err
+	}
+	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: tokenTTL})
+	if err != nil {
+		return nil, err
+	}
+	return wire.TokenExchange(cred)
+}
+
+// form reads the parameters, each of which may be there once.
+func (c *call) form() (url.Values, error) {
+	text, err := c.body(formType)
+	if err != nil {
+		return nil, err
+	}
+	if c.r.URL.RawQuery != "" {
+		return nil, bad("send the parameters in the body")
+	}
+	form, err := url.ParseQuery(string(text))
+	if err != nil {
+		return nil, bad("the body is no form")
+	}
+	for name, values := range form {
+		if len(values) != 1 {
+			return nil, bad("the parameter %q is there twice", name)
+		}
+	}
+	subject := form.Get("subject_token_type")
+	switch {
+	case form.Get("grant_type") != grantExchange:
+		return nil, bad("grant_type is not %s", grantExchange)
+	case form.Has("requested_token_type") && form.Get("requested_token_type") != typeAccess:
+		return nil, bad("requested_token_type is not %s", typeAccess)
+	case subject != typeJWT && subject != typeID:
+		return nil, bad("subject_token_type is neither %s nor %s", typeJWT, typeID)
+	case form.Has("actor_token"):
+		return nil, bad("an actor_token means nothing here")
+	}
+	return form, nil
+}
+
+func target(audience string) (tenant, destination string, ok bool) {
+	rest, ok := strings.CutPrefix(audience, audiencePrefix)
+	if !ok {
+		return "", "", false
+	}
+	tenant, destination, ok = strings.Cut(rest, "/destinations/")
+	return tenant, destination, ok && tenant != "" && destination != "" && !strings.Contains(destination, "/")
+}
+
+// subject verifies the subject token, which is the request's one credential.
+func (c *call) subject(token string) (exchange.Caller, error) {
+	_, known := c.r.Context().Value(principalKey{}).(exchange.Caller)
+	other, err := c.authorization()
+	switch {
+	case err != nil:
+		return exchange.Caller{}, err
+	case known || other != "":
+		return exchange.Caller{}, several()
+	case token == "":
+		return exchange.Caller{}, fmt.Errorf("%w: no subject_token came", errUnauthenticated)
+	}
+	return c.verified(token)
+}
