@@ -145,7 +145,7 @@ func Parse(text []byte) (*Shown, error) {
 func (s *Shown) Find(address string) (*Resource, error) {
 	i := slices.IndexFunc(s.Resources, func(r Resource) bool { return r.Address == address })
 	if i < 0 {
-		return nil, fmt.Errorf("Terraform shows no %s", address)
+		return nil, fmt.Errorf("nothing is shown at %s", address)
 	}
 	return &s.Resources[i], nil
 }
