@@ -23,15 +23,24 @@ func (l *Lab) Deploy(ctx context.Context, runtime, catalogDir string, out io.Wri
 	if err != nil {
 		return nil, err
 	}
-	c := deployment.Config{Catalog: catalogDir, Runtime: runtime, Audit: out}
-	account := ""
-	switch runtime {
+	identity := op.Runtime.AWS.Role
+	if runtime == "gcp" {
+		identity = op.Runtime.GCP.ServiceAccount
+	}
+	return l.DeployAs(ctx, deployment.Config{Catalog: catalogDir, Runtime: runtime, Audit: out}, identity)
+}
+
+// DeployAs sets up a process as a role or a service account of the lab, whichever the
+// configuration's runtime has.
+func (l *Lab) DeployAs(ctx context.Context, c deployment.Config, identity string) (*deployment.Deployment, error) {
+	account, err := "", error(nil)
+	switch c.Runtime {
 	case "gcp":
-		account = op.Runtime.GCP.ServiceAccount
+		account = identity
 	case "aws":
-		c.Credentials, err = l.lambda(op.Runtime.AWS.Role)
+		c.Credentials, err = l.lambda(identity)
 	default:
-		err = fmt.Errorf("no runtime %q in the lab: aws or gcp", runtime)
+		err = fmt.Errorf("no runtime %q in the lab: aws or gcp", c.Runtime)
 	}
 	if err != nil {
 		return nil, err

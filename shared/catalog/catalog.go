@@ -84,6 +84,7 @@ type Destination struct {
 	Disabled       bool
 	MinTTL         time.Duration
 	Lifetime       time.Duration // 0: the cloud's usual
+	Deliver        *Delivery     // nil: nowhere
 
 	Access   exchange.Access
 	Region   string
@@ -95,6 +96,13 @@ type Destination struct {
 
 	Redshift  RedshiftPlace
 	Snowflake SnowflakePlace
+}
+
+// A Delivery is a secret that a schedule keeps filled with the credential.
+type Delivery struct {
+	Secret string // the ARN of a secret, or projects/P/secrets/S
+	Every  time.Duration
+	Format string // json or aws
 }
 
 // A RedshiftPlace is a database of a cluster or of a serverless workgroup.

@@ -45,7 +45,7 @@ func (f Folder) dir() string {
 
 // Tenants lists the names of the tenants that have a file, sorted. It is for people
 // and for lint: no look-up needs it.
-func (f Folder) Tenants() ([]string, error) {
+func (f Folder) Tenants(context.Context) ([]string, error) {
 	root, err := os.OpenRoot(f.dir())
 	if err != nil {
 		return nil, err

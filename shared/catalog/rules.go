@@ -143,6 +143,12 @@ func issuerRule() rule {
 	return rule{"an issuer's https URL", "https://token.actions.githubusercontent.com", `^https://[^\s?#@]+$`, 0}
 }
 
+// deliverRule is secretRule without a version: a delivery makes versions.
+func deliverRule() rule {
+	return rule{"the ARN of a secret of Secrets Manager, or a secret of Secret Manager", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:NAME-AbCdEf, or projects/P/secrets/NAME",
+		`^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})$`, 0}
+}
+
 // CheckPrefix refuses what could become syntax in a policy or an expression, and
 // what a store would not treat as a folder.
 func CheckPrefix(p string) error {

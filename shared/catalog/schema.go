@@ -194,6 +194,11 @@ func kindSchema(kind Kind, keys object, required []string, bucket bool) object {
 		"disabled": flag("true: nothing is vended for this destination."),
 		"verified": object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "description": "The day on which it was last seen to refuse us without the binding."},
 		"min_ttl":  duration, "lifetime": duration,
+		"deliver": closed(object{
+			"secret": text(deliverRule(), "What a schedule keeps filled with the credential."),
+			"every":  duration,
+			"format": object{"enum": []string{"json", "aws"}, "description": "json, or aws: what credential_process prints."},
+		}, "secret"),
 		"chain": list(link, "The identities before the destination's, in the place of the tenant's."),
 	}), append([]string{"kind"}, required...)...)
 	if bucket {

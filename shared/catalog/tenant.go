@@ -199,6 +199,27 @@ func (r *reader) common(m *mapping, d *Destination) {
 	for _, n := range m.items("chain") {
 		d.Chain = append(d.Chain, r.link(n))
 	}
+	if n := m.take("deliver"); n != nil {
+		d.Deliver = r.delivery(r.mapping(n, m.what+": deliver"), d.Kind)
+	}
+}
+
+// delivery: Secrets Manager asks for ten minutes between two versions.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+func (r *reader) delivery(m *mapping, k Kind) *Delivery {
+	d := &Delivery{
+		Secret: m.matching("secret", deliverRule(), true),
+		Every:  m.duration("every", 10*time.Minute, 11*time.Hour),
+		Format: m.oneOf("format", "json", "json", "aws"),
+	}
+	if d.Every == 0 && m.node != nil && !m.has("every") {
+		d.Every = 30 * time.Minute
+	}
+	if d.Format == "aws" && k != S3 && k != Redshift {
+		r.bad(m.at("format"), "%s: format aws is for AWS sessions: write json", m.what)
+	}
+	m.done()
+	return d
 }
 
 // lifetimes are what the clouds take: sessions and access tokens, a database's

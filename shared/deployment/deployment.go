@@ -7,23 +7,32 @@ package deployment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"carnet.dev/carnet/shared/api"
+	"carnet.dev/carnet/shared/caller"
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
 	"carnet.dev/carnet/shared/exchange/gcpid"
+	"carnet.dev/carnet/shared/schedule"
 )
 
 // Config says where a process stands. FromEnv reads it from the environment.
 type Config struct {
-	// Catalog is the folder with carnet.yaml and tenants/. Required.
+	// Catalog is where carnet.yaml and tenants/ are: a folder, s3://BUCKET/PREFIX or
+	// gs://BUCKET/PREFIX. Required.
 	Catalog string
 	// Runtime is the cloud whose identity the process has: aws or gcp. Empty: told
 	// from the environment, or from carnet.yaml if that names only one.
@@ -32,6 +41,11 @@ type Config struct {
 	Audit io.Writer
 	// Transport says how the clouds are reached.
 	Transport Transport
+	// Doors are the ways in that the handler takes: iam, token, or both. Empty: iam.
+	Doors []Door
+
+	// Log gets what callers are not told. Nil: slog's default.
+	Log *slog.Logger
 
 	// HTTP and Credentials replace what Transport and the platform give. The lab
 	// sets them for processes of its own.
@@ -39,8 +53,20 @@ type Config struct {
 	Credentials aws.CredentialsProvider
 }
 
-// FromEnv reads the configuration from CARNET_CATALOG, CARNET_RUNTIME, CARNET_LAB,
-// CARNET_LAB_CA and CARNET_PROXY.
+// A Door is a way in.
+type Door string
+
+const (
+	// DoorIAM: the platform has checked the caller first. On AWS its word counts; on
+	// Google Cloud the caller's own token is verified here all the same.
+	DoorIAM Door = "iam"
+	// DoorToken: the platform lets everybody through, and the caller's token is all
+	// there is.
+	DoorToken Door = "token"
+)
+
+// FromEnv reads the configuration from CARNET_CATALOG, CARNET_RUNTIME, CARNET_DOORS,
+// CARNET_LAB, CARNET_LAB_CA and CARNET_PROXY. The error names all that is wrong.
 func FromEnv() (Config, error) {
 	c := Config{
 		Catalog: os.Getenv("CARNET_CATALOG"),
@@ -50,15 +76,27 @@ func FromEnv() (Config, error) {
 			LabCA: os.Getenv("CARNET_LAB_CA"),
 		},
 	}
+	var wrong []error
 	switch v := os.Getenv("CARNET_PROXY"); v {
 	case "", "off":
 	case "environment":
 		c.Transport.Proxy = true
 	default:
-		return c, fmt.Errorf("CARNET_PROXY is %q: write environment, to use HTTPS_PROXY and NO_PROXY, or leave it out", v)
+		wrong = append(wrong, fmt.Errorf("CARNET_PROXY is %q: write environment, to use HTTPS_PROXY and NO_PROXY, or leave it out", v))
 	}
-	return c, nil
+	for _, d := range strings.Split(cmp.Or(os.Getenv("CARNET_DOORS"), string(DoorIAM)), ",") {
+		if d = strings.TrimSpace(d); d != string(DoorIAM) && d != string(DoorToken) {
+			wrong = append(wrong, fmt.Errorf("CARNET_DOORS has %q: write iam, token, or iam,token", d))
+		}
+		c.Doors = append(c.Doors, Door(d))
+	}
+	if r := c.Runtime; r != "" && r != onAWS && r != onGCP {
+		wrong = append(wrong, fmt.Errorf("CARNET_RUNTIME is %q: write aws or gcp, or leave it out", r))
+	}
+	return c, errors.Join(wrong...)
 }
+
+var errNoCatalog = errors.New("CARNET_CATALOG is not set: write the folder, or s3://BUCKET/PREFIX, or gs://BUCKET/PREFIX, that holds carnet.yaml and tenants/")
 
 // A Deployment is a process that can vend.
 type Deployment struct {
@@ -66,24 +104,34 @@ type Deployment struct {
 	Operator *catalog.Operator
 	Runtime  exchange.Identity
 	Google   *gcpid.Cloud // as this process reaches it
+	Handler  http.Handler // of the API
+	Schedule *schedule.Runner
 }
 
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
 // calls no cloud.
 func New(ctx context.Context, c Config) (*Deployment, error) {
-	if c.Catalog == "" {
-		return nil, fmt.Errorf("no catalog: set CARNET_CATALOG to the folder that holds carnet.yaml and tenants/")
+	var keys atomic.Pointer[[]string] // hosts of issuers, known once the operator's file is read
+	if c.HTTP == nil {
+		var err error
+		allowed := func(host string) bool {
+			list := keys.Load()
+			return cloudHosts(host) || list != nil && slices.Contains(*list, host)
+		}
+		if c.HTTP, err = c.Transport.Client(allowed); err != nil {
+			return nil, err
+		}
 	}
-	source := catalog.Folder{Dir: c.Catalog}
+	source, err := c.source()
+	if err != nil {
+		return nil, err
+	}
 	op, err := operator(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	if c.HTTP == nil {
-		if c.HTTP, err = c.Transport.Client(cloudHosts); err != nil {
-			return nil, err
-		}
-	}
+	hosts := caller.Hosts(op)
+	keys.Store(&hosts)
 	linker, err := c.linker(op)
 	if err != nil {
 		return nil, err
@@ -92,12 +140,27 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 	if c.Audit != nil {
 		out = c.Audit
 	}
-	return &Deployment{
+	d := &Deployment{
 		Operator: op,
 		Runtime:  linker.Runtime,
 		Google:   linker.GCP,
 		Broker:   &exchange.Broker{Tenants: newTenants(source, linker), Audit: auditTo(out)},
-	}, nil
+	}
+	d.Handler = c.handler(d, caller.New(op, c.HTTP))
+	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
+	return d, nil
+}
+
+// handler opens the doors. On Google Cloud the platform names nobody to the function, so
+// that the caller's own token is what counts at either door.
+func (c Config) handler(d *Deployment, v *caller.Verifier) http.Handler {
+	a := api.Config{Vend: d.Broker.Vend, Log: c.Log}
+	_, onAWS := d.Runtime.(*awsid.Identity)
+	a.Principals = onAWS && (len(c.Doors) == 0 || slices.Contains(c.Doors, DoorIAM))
+	if !onAWS || slices.Contains(c.Doors, DoorToken) {
+		a.Verify = v.Verify
+	}
+	return api.New(a)
 }
 
 func operator(ctx context.Context, source catalog.Source) (*catalog.Operator, error) {
@@ -165,9 +228,9 @@ func (c Config) cloud(op *catalog.Operator) (string, error) {
 		return c.Runtime, nil
 	case c.Runtime != "":
 		return "", fmt.Errorf("CARNET_RUNTIME is %q: write aws or gcp", c.Runtime)
-	case aws && !gcp, os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "":
+	case aws && !gcp, os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "", strings.HasPrefix(c.Catalog, "s3://"):
 		return onAWS, nil
-	case gcp && !aws, os.Getenv("K_SERVICE") != "":
+	case gcp && !aws, os.Getenv("K_SERVICE") != "", strings.HasPrefix(c.Catalog, "gs://"):
 		return onGCP, nil
 	}
 	return "", fmt.Errorf("carnet.yaml names a runtime on both clouds: set CARNET_RUNTIME to aws or gcp, whichever this process runs on")

@@ -27,6 +27,10 @@ type Caller struct {
 // the command could walk the chain without it.
 var Console = Caller{Issuer: "console", Subject: "console"}
 
+// Schedule is the operator's own scheduler, which whoever may change the catalog sets up.
+// It checks and delivers for every tenant, and nothing that it mints is answered to anybody.
+var Schedule = Caller{Issuer: "schedule", Subject: "schedule"}
+
 // A Rule lets a caller ask for a tenant's destinations.
 type Rule struct {
 	Caller       Caller
@@ -52,11 +56,20 @@ type Tenant struct {
 	Name         string
 	Rules        []Rule
 	Destinations map[string]Destination
+	Deliveries   map[string]Delivery // by destination
+}
+
+// A Delivery is a secret that a schedule keeps filled with a destination's credential, for
+// jobs that can read nothing else.
+type Delivery struct {
+	Secret string        // the ARN of a secret, or projects/P/secrets/S
+	Every  time.Duration // how often the schedule comes
+	Format string        // json or aws
 }
 
 // Allows tells whether the caller may ask for the destination.
 func (t *Tenant) Allows(c Caller, destination string) bool {
-	if c == Console {
+	if c == Console || c == Schedule {
 		return true
 	}
 	if c.Issuer == "" || c.Subject == "" {
@@ -98,6 +111,7 @@ type Request struct {
 	MinTTL      time.Duration // at least this much life is left in the answer; 0: DefaultMinTTL
 	Grant       Grant         // may only narrow what the catalog grants
 	Job         string        // goes into the audit record and nowhere else
+	Fresh       bool          // mint anew, whatever is kept: what is kept proves no chain
 }
 
 // A Record is one line of the audit log: one request, granted or not.

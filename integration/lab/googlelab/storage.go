@@ -2,8 +2,10 @@ package googlelab
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"hash/crc32"
@@ -153,6 +155,13 @@ func (c *Cloud) download(w http.ResponseWriter, r *http.Request) {
 	c.mu.RUnlock()
 	if !ok {
 		http.Error(w, "<Error><Code>NoSuchKey</Code></Error>", http.StatusNotFound)
+		return
+	}
+	sum := sha256.Sum256(o.data)
+	etag := strconv.Quote(hex.EncodeToString(sum[:16]))
+	w.Header().Set("ETag", etag)
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	w.Header().Set("Content-Type", o.kind)

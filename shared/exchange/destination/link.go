@@ -30,7 +30,7 @@ type Linker struct {
 // shared by the destinations, so that they enter the tenant's account once. A
 // destination that cannot be linked says why to whoever asks for it.
 func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
-	linked := &exchange.Tenant{Name: t.Name, Destinations: map[string]exchange.Destination{}}
+	linked := &exchange.Tenant{Name: t.Name, Destinations: map[string]exchange.Destination{}, Deliveries: map[string]exchange.Delivery{}}
 	for _, c := range t.Callers {
 		linked.Rules = append(linked.Rules, exchange.Rule{Caller: c.Caller, Destinations: c.Destinations})
 	}
@@ -49,6 +49,9 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 			continue
 		}
 		linked.Destinations[name] = p
+		if d.Deliver != nil {
+			linked.Deliveries[name] = exchange.Delivery{Secret: d.Deliver.Secret, Every: d.Deliver.Every, Format: d.Deliver.Format}
+		}
 	}
 	return linked
 }
@@ -141,7 +144,20 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 	default:
 		return nil, fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
 	}
-	return p, nil
+	return p, l.deliverable(d, p)
+}
+
+// deliverable refuses a delivery that leaves a gap: what is put there must live until the
+// next one comes, and it is the runtime that puts it there.
+func (l *Linker) deliverable(d *catalog.Destination, p *place) error {
+	if d.Deliver == nil {
+		return nil
+	}
+	if most := p.longest - exchange.DefaultMinTTL; d.Deliver.Every > most {
+		return fmt.Errorf("deliver comes every %s, and this chain's credentials live for %s: write every: %s or less", d.Deliver.Every, p.longest, most)
+	}
+	_, err := l.secret(d.Deliver.Secret)
+	return err
 }
 
 // secret reads a secret as the runtime, which alone may: it has to be kept on the

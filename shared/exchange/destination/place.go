@@ -62,7 +62,7 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 	if err != nil {
 		return nil, err
 	}
-	if narrowed {
+	if narrowed || req.Fresh {
 		return p.mint(ctx, grant, p.longest)
 	}
 	return p.keptWhole(ctx, minTTL)

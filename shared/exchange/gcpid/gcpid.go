@@ -179,3 +179,13 @@ func (i *Identity) self(ctx context.Context) (Token, error) {
 func (i *Identity) lifetime(asked time.Duration) time.Duration {
 	return min(cmp.Or(asked, i.longest), i.longest)
 }
+
+// Authorize shows the identity's own access token with a request.
+func (i *Identity) Authorize(ctx context.Context, r *http.Request) error {
+	own, err := i.self(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+own.Value.Reveal())
+	return nil
+}

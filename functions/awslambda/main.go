@@ -1,0 +1,76 @@
+// Awslambda is carnet on AWS Lambda: one artefact, deployed as two functions.
+//
+// CARNET_FUNCTION says which one a process is. "vend" answers the requests of its
+// function URL, and refuses any other event; "schedule" does what EventBridge Scheduler
+// asks, and answers nobody. So whoever may invoke the one has gained nothing of the
+// other, however it writes its event.
+//
+// CARNET_INVOKE_MODE is the function URL's: RESPONSE_STREAM, the default, or BUFFERED.
+// The rest of the environment is that of package deployment.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"carnet.dev/carnet/shared/deployment"
+)
+
+func main() {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	if err := run(context.Background()); err != nil {
+		slog.Error("carnet cannot start", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+// run builds everything in Lambda's init, which has a whole CPU whatever the function's
+// memory is.
+func run(ctx context.Context) error {
+	c, err := deployment.FromEnv()
+	if err != nil {
+		return err
+	}
+	d, err := deployment.New(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch f := os.Getenv("CARNET_FUNCTION"); f {
+	case "vend":
+		return vend(d)
+	case "schedule":
+		lambda.Start(scheduler{d}.handle)
+		return nil
+	default:
+		return fmt.Errorf("CARNET_FUNCTION is %q: write vend, for the function with the URL, or schedule", f)
+	}
+}
+
+func vend(d *deployment.Deployment) error {
+	u := functionURL{d.Handler}
+	switch mode := os.Getenv("CARNET_INVOKE_MODE"); mode {
+	case "", "RESPONSE_STREAM":
+		lambda.Start(u.stream)
+	case "BUFFERED":
+		lambda.Start(u.buffer)
+	default:
+		return fmt.Errorf("CARNET_INVOKE_MODE is %q: write RESPONSE_STREAM or BUFFERED, as the function URL has it", mode)
+	}
+	return nil
+}
+
+// spare is kept from Lambda's deadline, so that an answer still gets out.
+const spare = 500 * time.Millisecond
+
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-spare))
+}

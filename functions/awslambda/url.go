@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"carnet.dev/carnet/shared/api"
+	"carnet.dev/carnet/shared/caller"
+)
+
+// A functionURL turns the events of a function URL into requests.
+//
+// lambdaurl of aws-lambda-go does the same for streams alone, with a goroutine and a pipe
+// for each; an answer here is one small document, and a URL may be buffered.
+type functionURL struct{ api http.Handler }
+
+// errNotURL refuses events of any other kind. That nobody else can send the right kind is
+// IAM's: lambda:InvokeFunction is granted with InvokedViaFunctionUrl alone.
+var errNotURL = errors.New("this function answers the requests of its function URL and no other event: the schedule is a function of its own")
+
+// stream answers a URL of invoke mode RESPONSE_STREAM.
+func (u functionURL) stream(ctx context.Context, event json.RawMessage) (*events.LambdaFunctionURLStreamingResponse, error) {
+	a, err := u.serve(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return &events.LambdaFunctionURLStreamingResponse{StatusCode: a.status, Headers: a.headers(), Body: &a.body}, nil
+}
+
+// buffer answers a URL of invoke mode BUFFERED.
+func (u functionURL) buffer(ctx context.Context, event json.RawMessage) (events.LambdaFunctionURLResponse, error) {
+	a, err := u.serve(ctx, event)
+	if err != nil {
+		return events.LambdaFunctionURLResponse{}, err
+	}
+	return events.LambdaFunctionURLResponse{StatusCode: a.status, Headers: a.headers(), Body: a.body.String()}, nil
+}
+
+func (u functionURL) serve(ctx context.Context, event json.RawMessage) (*answer, error) {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	r, err := request(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{status: http.StatusOK, header: http.Header{}}
+	u.api.ServeHTTP(a, r)
+	return a, nil
+}
+
+// domain is a function URL's, and not that of an API Gateway, whose events look alike.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+var domain = regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws$`)
+
+// request makes an HTTP request of an event. The caller that IAM has verified is in the
+// event's authorizer; a header cannot name one.
+func request(ctx context.Context, event json.RawMessage) (*http.Request, error) {
+	var e events.LambdaFunctionURLRequest
+	if err := json.Unmarshal(event, &e); err != nil {
+		return nil, errNotURL
+	}
+	at := e.RequestContext
+	if e.Version != "2.0" || at.HTTP.Method == "" || !domain.MatchString(at.DomainName) || !strings.HasPrefix(e.RawPath, "/") {
+		return nil, errNotURL
+	}
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, errNotURL
+		}
+	}
+	if a := at.Authorizer; a != nil && a.IAM != nil {
+		if who, err := caller.FromARN(a.IAM.UserARN); err == nil {
+			ctx = api.WithPrincipal(ctx, who)
+		}
+	}
+	url := "https://" + at.DomainName + e.RawPath
+	if e.RawQueryString != "" {
+		url += "?" + e.RawQueryString
+	}
+	r, err := http.NewRequestWithContext(ctx, at.HTTP.Method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, errNotURL
+	}
+	for name, value := range e.Headers {
+		r.Header.Add(name, value)
+	}
+	return r, nil
+}
+
+// An answer is an http.ResponseWriter that keeps what is written.
+type answer struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+func (a *answer) headers() map[string]string {
+	all := make(map[string]string, len(a.header))
+	for name, values := range a.header {
+		all[name] = strings.Join(values, ",")
+	}
+	return all
+}

@@ -1,0 +1,218 @@
+// Package bucket is a catalog under a prefix of an S3 or Cloud Storage bucket.
+//
+// A file is read when somebody asks for it, and kept. For a minute the copy counts as
+// fresh; after that the bucket is asked whether it changed, by its ETag. While the bucket
+// is away the last good copy serves for a quarter of an hour more, and then nothing does:
+// who was cut off in the catalog must not be served for ever because a bucket is down.
+// That a file is missing is kept as well, for seconds, so that asking for tenants that do
+// not exist costs the bucket nothing.
+package bucket
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+// How long a copy counts.
+const (
+	FreshFor    = time.Minute
+	ServesFor   = 15 * time.Minute // longer, while the bucket is away
+	MissingFor  = 10 * time.Second // a tenant that was just added waits no longer
+	againAfter  = 5 * time.Second  // between two tries of a bucket that is away
+	readTimeout = 5 * time.Second
+	maxFile     = 1 << 20
+	// keptFiles and keptMisses bound the memory, however many tenants there are. They
+	// are two, so that made-up names push no tenant out.
+	keptFiles  = 10_000
+	keptMisses = 10_000
+)
+
+// A Store is where the files are.
+type Store interface {
+	// Get reads an object, unless its ETag is the given one. It fails with
+	// fs.ErrNotExist if there is none.
+	Get(ctx context.Context, key, etag string) (Object, error)
+	// List lists the keys under a prefix.
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
+// An Object is what a Store gives.
+type Object struct {
+	Text      []byte
+	ETag      string
+	Unchanged bool // the ETag is the one that was given, and there is no text
+}
+
+// A Source gives the files under a prefix. It implements the catalog's Source and is safe
+// for concurrent use.
+type Source struct {
+	store  Store
+	prefix string // empty, or ends in a slash
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	files  *lru.Cache[string, file]
+	misses *lru.Cache[string, time.Time]
+}
+
+type file struct {
+	text    []byte
+	etag    string
+	checked time.Time // when the bucket last said that this is it
+	again   time.Time // no try before, after one that failed
+}
+
+// New makes a source. The prefix may end in a slash or not.
+func New(store Store, prefix string) *Source {
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix += "/"
+	}
+	files, errFiles := lru.New[string, file](keptFiles)
+	misses, errMisses := lru.New[string, time.Time](keptMisses)
+	if err := errors.Join(errFiles, errMisses); err != nil {
+		panic(err) // only for a size below one
+	}
+	return &Source{store: store, prefix: prefix, files: files, misses: misses}
+}
+
+// Read implements the catalog's Source. The version is the ETag.
+func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) {
+	held, known, ask, missing := s.look(name)
+	switch {
+	case missing:
+		return nil, "", fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	case !ask:
+		return held.text, held.etag, nil
+	}
+	got, err := s.fetch(ctx, name, held)
+	switch {
+	case err == nil:
+		return got.text, got.etag, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "", err
+	case known && time.Since(held.checked) < FreshFor+ServesFor:
+		return held.text, held.etag, nil
+	}
+	return nil, "", err
+}
+
+// look tells what is held of a file, and whether the bucket is to be asked.
+func (s *Source) look(name string) (held file, known, ask, missing bool) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if since, ok := s.misses.Get(name); ok && now.Sub(since) < MissingFor {
+		return held, false, false, true
+	}
+	held, known = s.files.Get(name)
+	age := now.Sub(held.checked)
+	waits := now.Before(held.again) && age < FreshFor+ServesFor
+	return held, known, !known || age >= FreshFor && !waits, false
+}
+
+// fetch asks the bucket, once for all who wait and whoever leaves.
+func (s *Source) fetch(ctx context.Context, name string, held file) (file, error) {
+	done := s.flight.DoChan(name, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		o, err := s.store.Get(ctx, s.prefix+name, held.etag)
+		return s.keep(name, held, o, err)
+	})
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return file{}, r.Err
+		}
+		return r.Val.(file), nil
+	case <-ctx.Done():
+		return file{}, ctx.Err()
+	}
+}
+
+func (s *Source) keep(name string, held file, o Object, err error) (file, error) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.files.Remove(name)
+		s.misses.Add(name, now)
+		return file{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	case err != nil:
+		if held.etag != "" {
+			held.again = now.Add(againAfter)
+			s.files.Add(name, held)
+		}
+		return file{}, fmt.Errorf("reading %s of the catalog's bucket: %w", name, err)
+	case o.Unchanged:
+		held.checked, held.again = now, time.Time{}
+	default:
+		held = file{text: o.Text, etag: cmp.Or(o.ETag, now.String()), checked: now}
+	}
+	s.files.Add(name, held)
+	s.misses.Remove(name)
+	return held, nil
+}
+
+// Tenants lists the names of the tenants that have a file. It is for schedules: no
+// look-up needs it.
+func (s *Source) Tenants(ctx context.Context) ([]string, error) {
+	keys, err := s.store.List(ctx, s.prefix+"tenants/")
+	var names []string
+	for _, key := range keys {
+		name, ok := strings.CutSuffix(strings.TrimPrefix(key, s.prefix+"tenants/"), ".yaml")
+		if ok && !strings.Contains(name, "/") {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// An Authorize proves a request to be the runtime's own.
+type Authorize func(context.Context, *http.Request) error
+
+// get makes one request and reads its answer, within bounds.
+func get(ctx context.Context, client *http.Client, authorize Authorize, from, etag string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
+	if err := authorize(ctx, req); err != nil {
+		return nil, nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("the answer has more than %d bytes", maxFile)
+	}
+	return resp, text, err
+}
+
+// object reads the answer of a GET in the way that both stores share.
+func object(resp *http.Response, text []byte) (Object, bool) {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return Object{Text: text, ETag: resp.Header.Get("ETag")}, true
+	case http.StatusNotModified:
+		return Object{Unchanged: true}, true
+	}
+	return Object{}, false
+}

@@ -1,0 +1,78 @@
+package gcpid
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+const secretsURL = "https://secretmanager.googleapis.com/v1/"
+
+// A secretVersion is as Secret Manager lists it, the newest first.
+// https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/list
+type secretVersion struct {
+	Name       string    `json:"name"`
+	State      string    `json:"state"`
+	CreateTime time.Time `json:"createTime"`
+}
+
+// Delivered tells whether a secret got a version since then. Secret Manager names its
+// versions itself, so that the id counts for nothing here.
+func (i *Identity) Delivered(ctx context.Context, secret, _ string, since time.Time) (bool, error) {
+	versions, err := i.versions(ctx, secret)
+	return err == nil && len(versions) > 0 && !versions[0].CreateTime.Before(since), err
+}
+
+func (i *Identity) versions(ctx context.Context, secret string) ([]secretVersion, error) {
+	var answer struct {
+		Versions []secretVersion `json:"versions"`
+	}
+	err := i.keeping(ctx, secret, "secretmanager.versions.list", http.MethodGet, secretsURL+secret+"/versions?filter=state:ENABLED&pageSize=100", nil, &answer)
+	return answer.Versions, err
+}
+
+// keptVersions stay: the current one, and the one before for whoever is reading it now.
+const keptVersions = 2
+
+// Deliver adds a version, which is the latest from then on, and destroys those that
+// nobody needs: each that is not destroyed is paid for. What cannot be destroyed is left
+// for the next time, since the delivery itself is done.
+func (i *Identity) Deliver(ctx context.Context, secret, _ string, text []byte) error {
+	body := map[string]any{"payload": map[string]string{"data": base64.StdEncoding.EncodeToString(text)}}
+	var added secretVersion
+	if err := i.keeping(ctx, secret, "secretmanager.versions.add", http.MethodPost, secretsURL+secret+":addVersion", body, &added); err != nil {
+		return err
+	}
+	versions, err := i.versions(ctx, secret)
+	if err != nil || len(versions) <= keptVersions {
+		return nil
+	}
+	for _, old := range versions[keptVersions:] {
+		if i.keeping(ctx, secret, "secretmanager.versions.destroy", http.MethodPost, secretsURL+old.Name+":destroy", map[string]any{}, &added) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// keeping makes one call to Secret Manager as the identity itself.
+func (i *Identity) keeping(ctx context.Context, secret, op, method, to string, body, answer any) error {
+	edge := exchange.Edge{From: i.email, To: secret, Op: op}
+	own, err := i.self(ctx)
+	if err != nil {
+		return exchange.AtEdge(err, edge, nil)
+	}
+	if method == http.MethodPost {
+		err = i.cloud.post(ctx, to, own.Value, body, answer, &edge)
+	} else {
+		header := http.Header{"Authorization": {"Bearer " + own.Value.Reveal()}}
+		err = i.cloud.send(ctx, method, to, header, nil, answer, &edge)
+	}
+	if err != nil {
+		return failed(err, edge, own.Trail)
+	}
+	return nil
+}

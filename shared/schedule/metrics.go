@@ -1,0 +1,60 @@
+package schedule
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Names of the metrics, on both clouds.
+const (
+	metricDestinations = "destinations"
+	metricSeconds      = "seconds"
+)
+
+// failedMetric: an alarm stands on one of these.
+func (r Report) failedMetric() string {
+	if r.Action == Deliver {
+		return "deliveries_failed"
+	}
+	return "checks_failed"
+}
+
+// EMF writes the report as one line in CloudWatch's embedded metric format, in the
+// namespace carnet: metrics by function, the failures beside them.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+func (r Report) EMF(w io.Writer, function string) error {
+	type metric struct{ Name, Unit string }
+	line := map[string]any{
+		"_aws": map[string]any{
+			"Timestamp": time.Now().UnixMilli(),
+			"CloudWatchMetrics": []any{map[string]any{
+				"Namespace": "carnet", "Dimensions": [][]string{{"function"}},
+				"Metrics": []metric{{r.failedMetric(), "Count"}, {metricDestinations, "Count"}, {metricSeconds, "Seconds"}},
+			}},
+		},
+		"function": function, r.failedMetric(): r.Failed, metricDestinations: r.Destinations, metricSeconds: r.Took, "schedule": r,
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// Log writes the report as structured log lines, one for each metric, which log-based
+// metrics of Google Cloud stand on.
+// https://cloud.google.com/logging/docs/structured-logging
+func (r Report) Log(w io.Writer) error {
+	log := json.NewEncoder(w)
+	severity := slog.LevelInfo.String()
+	if r.Failed > 0 {
+		severity = "ERROR"
+	}
+	if err := log.Encode(map[string]any{"severity": severity, "message": "schedule " + string(r.Action), "metric": r.failedMetric(), "value": r.Failed, "schedule": r}); err != nil {
+		return err
+	}
+	return log.Encode(map[string]any{"severity": "INFO", "message": "schedule " + string(r.Action), "metric": metricDestinations, "value": r.Destinations})
+}

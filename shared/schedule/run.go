@@ -1,0 +1,250 @@
+package schedule
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/wire"
+)
+
+// The pace of a run: side by side, and under the clouds' quotas. Google's STS takes 100
+// exchanges a second of a project, AWS's some 600 calls a second of an account and Region.
+// https://cloud.google.com/iam/quotas
+const (
+	sideBySide = 32
+	perSecond  = 100
+	// oneTime bounds one destination, so that a cloud that hangs does not eat the
+	// function's time.
+	oneTime = 60 * time.Second
+)
+
+// slot is the stretch of time, as long as the delivery's interval, in which a secret is
+// delivered to once. Its id has 64 characters.
+func slot(d exchange.Delivery, destination string, now time.Time) (id string, since time.Time) {
+	since = now.Truncate(d.Every)
+	sum := sha256.Sum256([]byte(d.Secret + "\x00" + destination + "\x00" + since.UTC().Format(time.RFC3339)))
+	return hex.EncodeToString(sum[:]), since
+}
+
+// A Runner runs schedules.
+type Runner struct {
+	Vend    func(context.Context, exchange.Request) (*exchange.Credential, error) // a Broker's
+	Tenants exchange.Tenants
+	List    func(context.Context) ([]string, error) // the names of all tenants
+	Store   Store
+
+	SideBySide int        // destinations at a time; 0: 32
+	PerSecond  rate.Limit // destinations begun; 0: 100
+}
+
+// A Report counts what a run did.
+type Report struct {
+	ID           string    `json:"run"`
+	Action       Action    `json:"action"`
+	Destinations int       `json:"destinations"`
+	Failed       int       `json:"failed"`
+	Kept         int       `json:"kept"` // deliveries that were there already
+	Took         float64   `json:"seconds"`
+	Failures     []Failure `json:"failures,omitempty"` // the first thousand
+}
+
+// A Failure is one destination that did not work. What the cloud said is in the audit
+// record of the request.
+type Failure struct {
+	Tenant      string `json:"tenant"`
+	Destination string `json:"destination,omitempty"` // empty: the tenant's file itself
+	RequestID   string `json:"request_id,omitempty"`
+	Code        string `json:"code"`
+	Owner       string `json:"owner,omitempty"`
+	Error       string `json:"error"`
+}
+
+const maxFailures = 1000
+
+// Run does what the input asks. The error is for a run that could not begin or that ran
+// out of time; what failed on the way is in the report.
+func (r *Runner) Run(ctx context.Context, in Input) (Report, error) {
+	began := time.Now()
+	report := Report{ID: rand.Text(), Action: in.Action}
+	names, err := r.names(ctx, in)
+	if err != nil {
+		return report, err
+	}
+	t := &tally{report: &report}
+	var all sync.WaitGroup
+	err = r.spread(ctx, &all, in, names, t)
+	all.Wait()
+	slices.SortFunc(report.Failures, func(a, b Failure) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Destination, b.Destination))
+	})
+	report.Took = time.Since(began).Seconds()
+	return report, err
+}
+
+func (r *Runner) names(ctx context.Context, in Input) ([]string, error) {
+	names := in.Tenants
+	if names == nil {
+		var err error
+		if names, err = r.List(ctx); err != nil {
+			return nil, fmt.Errorf("listing the tenants: %w", err)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !in.Shard.Has(n) }), nil
+}
+
+// spread starts each destination in its turn.
+func (r *Runner) spread(ctx context.Context, all *sync.WaitGroup, in Input, names []string, t *tally) error {
+	seats := make(chan struct{}, cmp.Or(r.SideBySide, sideBySide))
+	pace := rate.NewLimiter(cmp.Or(r.PerSecond, perSecond), cap(seats))
+	for _, name := range names {
+		tenant, err := r.Tenants.Tenant(ctx, name)
+		if err != nil {
+			t.fail(Failure{Tenant: name, Code: "catalog", Error: err.Error()})
+			continue
+		}
+		for destination := range tenant.Destinations {
+			delivery, wanted := tenant.Deliveries[destination]
+			if in.Action == Deliver && !wanted {
+				continue
+			}
+			if err := pace.Wait(ctx); err != nil {
+				return fmt.Errorf("out of time before %s/%s: run it in shards: %w", name, destination, err)
+			}
+			seats <- struct{}{}
+			all.Go(func() {
+				defer func() { <-seats }()
+				r.one(ctx, job{t, in.Action, t.report.ID, name, destination, delivery})
+			})
+		}
+	}
+	return nil
+}
+
+// A job is one destination of a run.
+type job struct {
+	*tally
+	action              Action
+	run                 string
+	tenant, destination string
+	delivery            exchange.Delivery
+}
+
+func (r *Runner) one(ctx context.Context, j job) {
+	ctx, cancel := context.WithTimeout(ctx, oneTime)
+	defer cancel()
+	id := rand.Text()
+	failed := func(err error) {
+		j.fail(Failure{Tenant: j.tenant, Destination: j.destination, RequestID: id, Code: code(err), Owner: owner(err), Error: err.Error()})
+	}
+	defer func() {
+		if recover() != nil {
+			failed(errors.New("panic"))
+		}
+	}()
+	j.begin()
+	if j.action == Check {
+		if _, err := r.mint(ctx, j, id); err != nil {
+			failed(err)
+		}
+		return
+	}
+	kept, err := r.deliver(ctx, j, id)
+	switch {
+	case err != nil:
+		failed(err)
+	case kept:
+		j.keep()
+	}
+}
+
+func (r *Runner) mint(ctx context.Context, j job, id string) (*exchange.Credential, error) {
+	return r.Vend(ctx, exchange.Request{
+		ID: id, Caller: exchange.Schedule, Tenant: j.tenant, Destination: j.destination, Job: string(j.action) + " " + j.run, Fresh: true,
+	})
+}
+
+// deliver mints first and puts then: a chain that is broken leaves what is there.
+func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err error) {
+	version, since := slot(j.delivery, j.tenant+"/"+j.destination, time.Now())
+	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, version, since); err != nil || kept {
+		return kept, err
+	}
+	cred, err := r.mint(ctx, j, id)
+	if err != nil {
+		return false, err
+	}
+	if left := time.Until(cred.Expires); left < j.delivery.Every {
+		return false, fmt.Errorf("the credential lives for %s, and the next delivery is %s away", left.Round(time.Second), j.delivery.Every)
+	}
+	text, err := written(cred, j.delivery.Format, id)
+	if err != nil {
+		return false, err
+	}
+	return false, r.Store.Deliver(ctx, j.delivery.Secret, version, text)
+}
+
+func written(cred *exchange.Credential, format, id string) ([]byte, error) {
+	if format == "aws" {
+		return wire.AWSProcess(cred)
+	}
+	return wire.Encode(cred, id)
+}
+
+func code(err error) string {
+	var edge *exchange.EdgeError
+	switch {
+	case errors.As(err, &edge):
+		return cmp.Or(edge.Code, string(edge.Reason))
+	case errors.Is(err, exchange.ErrDenied):
+		return "denied"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "deadline_exceeded"
+	}
+	return "failed"
+}
+
+func owner(err error) string {
+	var edge *exchange.EdgeError
+	if errors.As(err, &edge) {
+		return string(edge.Owner)
+	}
+	return string(exchange.Operator)
+}
+
+// A tally counts while a run goes on.
+type tally struct {
+	mu     sync.Mutex
+	report *Report
+}
+
+func (t *tally) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Destinations++
+}
+
+func (t *tally) keep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Kept++
+}
+
+func (t *tally) fail(f Failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report.Failed++
+	if len(t.report.Failures) < maxFailures {
+		t.report.Failures = append(t.report.Failures, f)
+	}
+}
