@@ -24,6 +24,12 @@ func Failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
 			e.RetryAfter = retryAfter(answer.Response.Header)
 		}
 	}
+	var own *callError
+	if errors.As(err, &own) {
+		e.Status, e.Code, e.RetryAfter, e.Edge.RequestID = own.status, own.code, own.retryAfter, own.requestID
+		e.Reason, e.Err = reason(own.code, own.status), errors.New(own.message)
+		return e
+	}
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return exchange.AtEdge(err, e.Edge, crossed)

@@ -10,11 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	sdk "github.com/aws/aws-sdk-go-v2/service/redshift"
-	"github.com/aws/aws-sdk-go-v2/service/redshiftserverless"
-
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
@@ -74,7 +69,6 @@ type password struct {
 
 // login trades the role's session for a user and a password.
 func (d redshift) login(ctx context.Context, s awsid.Session, lifetime time.Duration) (*exchange.Credential, error) {
-	config := d.cloud.Config(s, d.region)
 	ask := d.clusterWithIAM
 	switch {
 	case d.at.Workgroup != "":
@@ -83,11 +77,11 @@ func (d redshift) login(ctx context.Context, s awsid.Session, lifetime time.Dura
 		ask = d.clusterUser
 	}
 	edge := exchange.Edge{From: d.role, To: d.role, Op: d.operation()}
-	p, err := ask(ctx, config, aws.Int32(int32(min(lifetime, longestLogin)/time.Second)))
+	p, err := ask(ctx, s, int(min(lifetime, longestLogin)/time.Second))
 	if err != nil {
 		return nil, awsid.Failed(err, edge, s.Trail)
 	}
-	host, port, err := d.endpoint(ctx, config)
+	host, port, err := d.endpoint(ctx, s)
 	if err != nil {
 		return nil, awsid.Failed(err, edge, s.Trail)
 	}
@@ -120,66 +114,89 @@ func dsn(host string, port int, database string, p password) exchange.Secret {
 	return exchange.NewSecret(u.String())
 }
 
-func (d redshift) clusterWithIAM(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
-	in := &sdk.GetClusterCredentialsWithIAMInput{DbName: &d.at.Database, DurationSeconds: seconds}
+// apiVersion is the provisioned clusters' one and only.
+const apiVersion = "2012-12-01"
+
+// A clusterLogin is what both of a cluster's operations answer.
+type clusterLogin struct {
+	DbUser, DbPassword string
+	Expiration         time.Time
+}
+
+func (l clusterLogin) password(requestID string) (password, error) {
+	return complete(l.DbUser, l.DbPassword, l.Expiration, requestID)
+}
+
+// which names the cluster to the API: by its own domain where it has one.
+func (d redshift) which(seconds int) url.Values {
+	args := url.Values{"DbName": {d.at.Database}, "DurationSeconds": {strconv.Itoa(seconds)}}
 	if d.at.CustomDomain != "" {
-		in.CustomDomainName = &d.at.CustomDomain
+		args.Set("CustomDomainName", d.at.CustomDomain)
 	} else {
-		in.ClusterIdentifier = &d.at.Cluster
+		args.Set("ClusterIdentifier", d.at.Cluster)
 	}
-	out, err := sdk.NewFromConfig(c).GetClusterCredentialsWithIAM(ctx, in)
+	return args
+}
+
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
+func (d redshift) clusterWithIAM(ctx context.Context, s awsid.Session, seconds int) (password, error) {
+	var l clusterLogin
+	id, err := d.cloud.Query(ctx, s, "redshift", d.region, apiVersion, "GetClusterCredentialsWithIAM", d.which(seconds), &l)
 	if err != nil {
 		return password{}, err
 	}
-	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+	return l.password(id)
 }
 
 // clusterUser logs in as a user of the database. The name comes back with IAM: or
 // IAMA: before it, and only that name logs in.
-func (d redshift) clusterUser(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
-	in := &sdk.GetClusterCredentialsInput{
-		DbUser: &d.at.User, DbName: &d.at.Database, DbGroups: d.at.Groups, AutoCreate: &d.at.CreateUser, DurationSeconds: seconds,
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
+func (d redshift) clusterUser(ctx context.Context, s awsid.Session, seconds int) (password, error) {
+	args := d.which(seconds)
+	args.Set("DbUser", d.at.User)
+	args.Set("AutoCreate", strconv.FormatBool(d.at.CreateUser))
+	for i, group := range d.at.Groups {
+		args.Set("DbGroups.DbGroup."+strconv.Itoa(i+1), group)
 	}
-	if d.at.CustomDomain != "" {
-		in.CustomDomainName = &d.at.CustomDomain
-	} else {
-		in.ClusterIdentifier = &d.at.Cluster
-	}
-	out, err := sdk.NewFromConfig(c).GetClusterCredentials(ctx, in)
+	var l clusterLogin
+	id, err := d.cloud.Query(ctx, s, "redshift", d.region, apiVersion, "GetClusterCredentials", args, &l)
 	if err != nil {
 		return password{}, err
 	}
-	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+	return l.password(id)
 }
 
-func (d redshift) serverless(ctx context.Context, c aws.Config, seconds *int32) (password, error) {
-	in := &redshiftserverless.GetCredentialsInput{DbName: &d.at.Database, DurationSeconds: seconds}
+// https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_GetCredentials.html
+func (d redshift) serverless(ctx context.Context, s awsid.Session, seconds int) (password, error) {
+	ask := map[string]any{"dbName": d.at.Database, "durationSeconds": seconds}
 	if d.at.CustomDomain != "" {
-		in.CustomDomainName = &d.at.CustomDomain
+		ask["customDomainName"] = d.at.CustomDomain
 	} else {
-		in.WorkgroupName = &d.at.Workgroup
+		ask["workgroupName"] = d.at.Workgroup
 	}
-	out, err := redshiftserverless.NewFromConfig(c).GetCredentials(ctx, in)
+	var answer struct {
+		User       string  `json:"dbUser"`
+		Password   string  `json:"dbPassword"`
+		Expiration float64 `json:"expiration"` // seconds since 1970
+	}
+	id, err := d.cloud.JSON(ctx, s, "redshift-serverless", d.region, "RedshiftServerless.GetCredentials", ask, &answer)
 	if err != nil {
 		return password{}, err
 	}
-	id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return complete(out.DbUser, out.DbPassword, out.Expiration, id)
+	return complete(answer.User, answer.Password, time.Unix(int64(answer.Expiration), 0), id)
 }
 
-func complete(user, secret *string, expires *time.Time, requestID string) (password, error) {
-	if aws.ToString(user) == "" || aws.ToString(secret) == "" || expires == nil {
+func complete(user, secret string, expires time.Time, requestID string) (password, error) {
+	if user == "" || secret == "" || expires.Unix() <= 0 {
 		return password{}, errors.New("the answer has no complete login")
 	}
-	return password{user: *user, secret: exchange.NewSecret(*secret), expires: *expires, requestID: requestID}, nil
+	return password{user: user, secret: exchange.NewSecret(secret), expires: expires, requestID: requestID}, nil
 }
 
 // endpoint is where to connect: as the file says, or as AWS does where the role may
 // ask. A serverless workgroup's is made of its names.
 // https://docs.aws.amazon.com/redshift/latest/mgmt/serverless-connecting.html
-func (d redshift) endpoint(ctx context.Context, c aws.Config) (string, int, error) {
+func (d redshift) endpoint(ctx context.Context, s awsid.Session) (string, int, error) {
 	switch {
 	case d.at.CustomDomain != "":
 		return d.at.CustomDomain, d.at.Port, nil
@@ -188,15 +205,23 @@ func (d redshift) endpoint(ctx context.Context, c aws.Config) (string, int, erro
 	case d.at.Workgroup != "":
 		return fmt.Sprintf("%s.%s.%s.redshift-serverless.amazonaws.com", d.at.Workgroup, home(d.role), d.region), d.at.Port, nil
 	}
-	out, err := sdk.NewFromConfig(c).DescribeClusters(ctx, &sdk.DescribeClustersInput{ClusterIdentifier: &d.at.Cluster})
-	if err != nil {
+	var found struct {
+		Clusters []struct {
+			Endpoint struct {
+				Address string
+				Port    int
+			}
+		} `xml:"Clusters>Cluster"`
+	}
+	args := url.Values{"ClusterIdentifier": {d.at.Cluster}}
+	if _, err := d.cloud.Query(ctx, s, "redshift", d.region, apiVersion, "DescribeClusters", args, &found); err != nil {
 		return "", 0, err
 	}
-	if len(out.Clusters) != 1 || out.Clusters[0].Endpoint == nil || aws.ToString(out.Clusters[0].Endpoint.Address) == "" {
+	if len(found.Clusters) != 1 || found.Clusters[0].Endpoint.Address == "" {
 		return "", 0, fmt.Errorf("cluster %s has no endpoint yet: write its host: in the file", d.at.Cluster)
 	}
-	at := out.Clusters[0].Endpoint
-	return *at.Address, cmp.Or(int(aws.ToInt32(at.Port)), d.at.Port), nil
+	at := found.Clusters[0].Endpoint
+	return at.Address, cmp.Or(at.Port, d.at.Port), nil
 }
 
 // policy narrows the session to this database's login.

@@ -14,15 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/again"
 )
 
 const (
 	// maxAnswer bounds a response. Google documents 12,288 bytes for a token.
 	maxAnswer = 1 << 20
-	tries     = 3
 )
 
 // post sends JSON with a bearer token. The upstream's id of the call goes into the
@@ -45,34 +43,15 @@ func (c *Cloud) postForm(ctx context.Context, to string, form url.Values, answer
 // send tries up to three times, with jitter, as long as the upstream may change
 // its mind.
 func (c *Cloud) send(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
-	pause := &backoff.ExponentialBackOff{
-		InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
-		Multiplier: 3, RandomizationFactor: 1, // full jitter: anything from nothing to twice the interval
-	}
-	var last error
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		last = c.try(ctx, method, to, header, body, answer, edge)
-		return struct{}{}, retryable(last)
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
-	if err != nil && last != nil {
-		return last
-	}
-	return err
-}
-
-func retryable(err error) error {
-	var up *upstreamError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &up):
-		return err
-	case up.reason() == exchange.Refused:
-		return backoff.Permanent(err)
-	case up.retryAfter > 0:
-		return backoff.RetryAfter(int(up.retryAfter / time.Second))
-	}
-	return err
+	return again.Call(ctx, func() error {
+		return c.try(ctx, method, to, header, body, answer, edge)
+	}, func(err error) (bool, time.Duration) {
+		var up *upstreamError
+		if !errors.As(err, &up) {
+			return false, 0
+		}
+		return up.reason() == exchange.Refused, up.retryAfter
+	})
 }
 
 func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {

@@ -1,0 +1,159 @@
+package awsid
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/again"
+)
+
+// The calls of this file are made by hand: three operations of Redshift do not outweigh
+// the SDK's clients for them, which are 0.26 MB of a function's zip (docs/performance.md).
+
+// maxAnswer bounds a response.
+const maxAnswer = 1 << 20
+
+// A callError is an answer that says no, in either protocol.
+type callError struct {
+	status     int
+	code       string
+	message    string
+	requestID  string
+	retryAfter time.Duration
+}
+
+func (e *callError) Error() string { return e.code + ": " + e.message }
+
+// Query calls an operation of a service that takes forms and answers in XML, as the
+// session. answer is filled from the element <ActionResult>. It returns AWS's id of the
+// request.
+// https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
+func (c *Cloud) Query(ctx context.Context, s Session, service, region, version, action string, args url.Values, answer any) (string, error) {
+	form := url.Values{"Action": {action}, "Version": {version}}
+	for key, values := range args {
+		form[key] = values
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
+	return c.call(ctx, s, service, region, header, []byte(form.Encode()), func(text []byte) error {
+		return result(text, action+"Result", answer)
+	})
+}
+
+// result decodes the one element of that name below the root.
+func result(text []byte, name string, answer any) error {
+	dec := xml.NewDecoder(bytes.NewReader(text))
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return fmt.Errorf("the answer has no %s", name)
+		}
+		if start, ok := t.(xml.StartElement); ok && start.Name.Local == name {
+			if dec.DecodeElement(answer, &start) != nil {
+				return fmt.Errorf("the answer's %s is not of its shape", name)
+			}
+			return nil
+		}
+	}
+}
+
+// JSON calls an operation of a service that speaks JSON 1.1, as the session.
+// https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+func (c *Cloud) JSON(ctx context.Context, s Session, service, region, target string, ask, answer any) (string, error) {
+	text, err := json.Marshal(ask)
+	if err != nil {
+		return "", err
+	}
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target}}
+	return c.call(ctx, s, service, region, header, text, func(text []byte) error {
+		if json.Unmarshal(text, answer) != nil {
+			return errors.New("the answer is no JSON of its shape") // the decoder's error may quote a password
+		}
+		return nil
+	})
+}
+
+func (c *Cloud) call(ctx context.Context, s Session, service, region string, header http.Header, body []byte, read func([]byte) error) (id string, err error) {
+	err = again.Call(ctx, func() error {
+		id, err = c.once(ctx, s, service, region, header, body, read)
+		return err
+	}, func(err error) (bool, time.Duration) {
+		var e *callError
+		if !errors.As(err, &e) {
+			return false, 0
+		}
+		return reason(e.code, e.status) == exchange.Refused, e.retryAfter
+	})
+	return id, err
+}
+
+func (c *Cloud) once(ctx context.Context, s Session, service, region string, header http.Header, body []byte, read func([]byte) error) (string, error) {
+	to := "https://" + service + "." + region + "." + dnsSuffix(region) + "/"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Header = header.Clone()
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+		return "", fmt.Errorf("signing the call: %w", err)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return "", withoutURL(err)
+	}
+	defer resp.Body.Close()
+	id := resp.Header.Get("X-Amzn-Requestid")
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return id, fmt.Errorf("reading the answer: %w", err)
+	case len(text) > maxAnswer:
+		return id, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+	case resp.StatusCode != http.StatusOK:
+		return id, refusal(resp, text, id)
+	}
+	return id, read(text)
+}
+
+// withoutURL keeps the cause alone: the edge says where the call went.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// refusal reads an error in either protocol's shape.
+func refusal(resp *http.Response, text []byte, id string) error {
+	e := &callError{status: resp.StatusCode, code: http.StatusText(resp.StatusCode), requestID: id, retryAfter: retryAfter(resp.Header)}
+	var inXML struct {
+		Error struct{ Code, Message string }
+	}
+	var inJSON struct {
+		Type     string `json:"__type"`
+		Message  string `json:"message"`
+		Message2 string `json:"Message"`
+	}
+	switch {
+	case xml.Unmarshal(text, &inXML) == nil && inXML.Error.Code != "":
+		e.code, e.message = inXML.Error.Code, inXML.Error.Message
+	case json.Unmarshal(text, &inJSON) == nil && inJSON.Type != "":
+		e.code, e.message = inJSON.Type[strings.LastIndex(inJSON.Type, "#")+1:], inJSON.Message+inJSON.Message2
+	}
+	return e
+}
