@@ -14,6 +14,7 @@ import (
 
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid/platform"
 )
 
 func vendCommand() *cobra.Command {
@@ -40,7 +41,7 @@ prints the credential. The audit record goes to standard error.`,
 			if runtime != "" {
 				config.Runtime = runtime
 			}
-			config.Audit = os.Stderr
+			config.Audit, config.Platform = os.Stderr, platform.Credentials
 			write, ok := formats()[format]
 			if !ok {
 				return fmt.Errorf("--format is %q: write json, env or aws", format)

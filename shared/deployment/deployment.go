@@ -47,6 +47,10 @@ type Config struct {
 	// Log gets what callers are not told. Nil: slog's default.
 	Log *slog.Logger
 
+	// Platform finds the credentials of a process that is no Lambda. Nil: the
+	// environment has them.
+	Platform func(region string, client *http.Client) (aws.CredentialsProvider, error)
+
 	// HTTP and Credentials replace what Transport and the platform give. The lab
 	// sets them for processes of its own.
 	HTTP        *http.Client
@@ -204,14 +208,22 @@ func (c Config) runtime(cloud string, l *destination.Linker) (exchange.Identity,
 	if own.AWS.Role == "" {
 		return nil, fmt.Errorf("carnet.yaml does not say who the runtime is on AWS: write `runtime: {aws: {role: …}}`")
 	}
-	if c.Credentials != nil {
-		return l.AWS.Runtime(own.AWS.Role, c.Credentials), nil
-	}
-	ambient, err := l.AWS.Ambient()
+	credentials, err := c.credentials(l.AWS.Region())
 	if err != nil {
 		return nil, err
 	}
-	return l.AWS.Runtime(own.AWS.Role, ambient), nil
+	return l.AWS.Runtime(own.AWS.Role, credentials), nil
+}
+
+// credentials are those that the process has on AWS.
+func (c Config) credentials(region string) (aws.CredentialsProvider, error) {
+	switch {
+	case c.Credentials != nil:
+		return c.Credentials, nil
+	case c.Platform != nil:
+		return c.Platform(region, c.HTTP)
+	}
+	return awsid.Environment(), nil
 }
 
 const (

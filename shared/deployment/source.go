@@ -52,11 +52,9 @@ func (c Config) s3(at string) (source, error) {
 		return nil, fmt.Errorf("CARNET_CATALOG is %s, and no Region is known: set AWS_REGION, or write s3://%s?region=eu-west-1", c.Catalog, at)
 	}
 	cloud := awsid.New(awsid.Config{Region: region, HTTP: c.HTTP})
-	credentials := c.Credentials
-	if credentials == nil {
-		if credentials, err = cloud.Ambient(); err != nil {
-			return nil, err
-		}
+	credentials, err := c.credentials(region)
+	if err != nil {
+		return nil, err
 	}
 	runtime := cloud.Runtime("the runtime", credentials)
 	sign := func(ctx context.Context, r *http.Request) error { return runtime.Authorize(ctx, r, "s3", region) }

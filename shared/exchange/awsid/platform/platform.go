@@ -1,8 +1,11 @@
-package awsid
+// Package platform finds the credentials that a long-running process has on AWS: on EKS,
+// ECS and EC2. It stands apart from awsid since a Lambda needs its environment alone, and
+// would only be larger for what is here.
+package platform
 
 import (
-	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -12,56 +15,44 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
-// Ambient returns the credentials that the platform gives to this process, in the
-// SDK's own order: the environment (Lambda), a projected token (IRSA on EKS), the
-// container endpoint (EKS Pod Identity, ECS), the instance's metadata (EC2). The
-// SDK's config package would read profiles and SSO as well, at a cost in start-up
-// and with the risk of being somebody else than the platform says.
-func (c *Cloud) Ambient() (aws.CredentialsProvider, error) {
+// Credentials returns what the platform gives to this process, in the SDK's own order:
+// the environment, a projected token (IRSA on EKS), the container endpoint (EKS Pod
+// Identity, ECS), the instance's metadata (EC2). The SDK's config package would read
+// profiles and SSO as well, with the risk of being somebody else than the platform says.
+func Credentials(region string, client *http.Client) (aws.CredentialsProvider, error) {
 	switch {
 	case os.Getenv("AWS_ACCESS_KEY_ID") != "":
-		return aws.CredentialsProviderFunc(fromEnvironment), nil
+		return awsid.Environment(), nil
 	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
-		return c.projected(os.Getenv("AWS_ROLE_ARN"), os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
+		return projected(region, client, os.Getenv("AWS_ROLE_ARN"), os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE"))
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
-		return c.container(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+		return container(client, os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "":
-		return c.container("http://169.254.170.2" + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+		return container(client, "http://169.254.170.2"+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
 	}
 	return aws.NewCredentialsCache(ec2rolecreds.New(func(o *ec2rolecreds.Options) {
-		o.Client = imds.New(imds.Options{HTTPClient: c.http})
+		o.Client = imds.New(imds.Options{HTTPClient: client})
 	})), nil
 }
 
-func fromEnvironment(context.Context) (aws.Credentials, error) {
-	creds := aws.Credentials{
-		AccessKeyID:     os.Getenv("AWS_ACCESS_KEY_ID"),
-		SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
-		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
-		Source:          "environment",
-	}
-	if creds.SessionToken == "" {
-		return aws.Credentials{}, fmt.Errorf("the environment has a long-lived key: carnet runs as a role, so AWS_SESSION_TOKEN must be set beside AWS_ACCESS_KEY_ID")
-	}
-	return creds, nil
-}
-
-func (c *Cloud) projected(role, file string) (aws.CredentialsProvider, error) {
+func projected(region string, client *http.Client, role, file string) (aws.CredentialsProvider, error) {
 	if role == "" {
 		return nil, fmt.Errorf("AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not: annotate the service account with eks.amazonaws.com/role-arn")
 	}
 	return aws.NewCredentialsCache(stscreds.NewWebIdentityRoleProvider(
-		sts.New(c.sts.Options()), role, stscreds.IdentityTokenFile(file))), nil
+		sts.New(sts.Options{Region: region, HTTPClient: client, Credentials: aws.AnonymousCredentials{}}), role, stscreds.IdentityTokenFile(file))), nil
 }
 
-func (c *Cloud) container(endpoint string) (aws.CredentialsProvider, error) {
+func container(client *http.Client, endpoint string) (aws.CredentialsProvider, error) {
 	if err := allowedContainerEndpoint(endpoint); err != nil {
 		return nil, err
 	}
 	return aws.NewCredentialsCache(endpointcreds.New(endpoint, func(o *endpointcreds.Options) {
-		o.HTTPClient = c.http
+		o.HTTPClient = client
 		o.AuthorizationToken = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 		if file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
 			o.AuthorizationTokenProvider = tokenFile(file)

@@ -1,4 +1,4 @@
-package awsid_test
+package platform_test
 
 import (
 	"net/http"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"carnet.dev/carnet/shared/exchange/awsid"
+	"carnet.dev/carnet/shared/exchange/awsid/platform"
 )
 
 // bare takes away what a machine may have set.
@@ -23,7 +23,7 @@ func bare(t *testing.T, set map[string]string) {
 	}
 }
 
-func TestAmbientCredentials(t *testing.T) {
+func TestCredentials(t *testing.T) {
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "pod-token" {
 			http.Error(w, "who are you?", http.StatusForbidden)
@@ -61,7 +61,7 @@ func TestAmbientCredentials(t *testing.T) {
 
 func retrieve(t *testing.T) (string, error) {
 	t.Helper()
-	p, err := awsid.New(awsid.Config{Region: region, HTTP: http.DefaultClient}).Ambient()
+	p, err := platform.Credentials("eu-west-1", http.DefaultClient)
 	if err != nil {
 		return "", err
 	}
