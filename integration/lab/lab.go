@@ -176,25 +176,36 @@ func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recorded writes down what a handler answers.
+// recorded writes down what a handler answers, before the answer leaves: whoever has it
+// finds it in the conversation.
 func (l *Lab) recorded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := &status{ResponseWriter: w, code: http.StatusOK}
+		seen := &status{ResponseWriter: w, said: func(code int) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.calls = append(l.calls, Call{Host: hostOnly(r.Host), Op: w.Header().Get("Lab-Operation"), Status: code})
+		}}
 		h.ServeHTTP(seen, r)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.calls = append(l.calls, Call{Host: hostOnly(r.Host), Op: w.Header().Get("Lab-Operation"), Status: seen.code})
+		seen.say(http.StatusOK)
 	})
 }
 
 type status struct {
 	http.ResponseWriter
-	code int
+	once sync.Once
+	said func(code int)
 }
 
+func (s *status) say(code int) { s.once.Do(func() { s.said(code) }) }
+
 func (s *status) WriteHeader(code int) {
-	s.code = code
+	s.say(code)
 	s.ResponseWriter.WriteHeader(code)
+}
+
+func (s *status) Write(p []byte) (int, error) {
+	s.say(http.StatusOK)
+	return s.ResponseWriter.Write(p)
 }
 
 func hostOnly(hostport string) string {
