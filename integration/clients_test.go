@@ -151,3 +151,25 @@ func googleToken(t *testing.T, d *deployment.Deployment, audience string) string
 	}
 	return token.Value.Reveal()
 }
+
+// outboundToken is AWS's own JWT for the jobs' role.
+func outboundToken(t *testing.T, l *lab.Lab, audience string) string {
+	t.Helper()
+	s, err := l.AWS.RoleSession("arn:aws:iam::111122223333:role/sync-worker", "job-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := l.Machine("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := sts.New(sts.Options{
+		Region: region, HTTPClient: m.Client(), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey, s.SessionToken),
+	})
+	out, err := client.GetWebIdentityToken(t.Context(), &sts.GetWebIdentityTokenInput{Audience: []string{audience}, SigningAlgorithm: aws.String("RS256")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.WebIdentityToken)
+}
