@@ -31,6 +31,6 @@ Nobody on the way has a stored key.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.AddCommand(labCommand(), vendCommand())
+	cmd.AddCommand(labCommand(), serveCommand(), vendCommand())
 	return cmd
 }

@@ -1,59 +1,42 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"carnet.dev/carnet/client"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/wire"
 )
 
 func vendCommand() *cobra.Command {
-	var dir, runtime, format, access string
-	var prefixes []string
-	var minTTL time.Duration
+	o := new(vendOptions)
 	cmd := &cobra.Command{
 		Use:   "vend TENANT DESTINATION",
-		Short: "Vend one credential from a catalog and print it",
+		Short: "Vend one credential and print it",
 		Long: `Vend walks the chain to one destination as the identity that this machine has, and
-prints the credential. The audit record goes to standard error.`,
+prints the credential. The audit record goes to standard error. With --url it asks a
+deployment instead, and proves who asks.`,
 		Example: `  carnet vend acme lake --catalog ./catalog
   eval "$(carnet vend acme lake --format env)"
-  aws s3 ls s3://acme-lake/from-operator/    # with credential_process = carnet vend acme lake --format aws`,
+  aws s3 ls s3://acme-lake/from-operator/    # with credential_process = carnet vend acme lake --format aws
+  carnet vend acme lake --url https://….lambda-url.eu-west-1.on.aws --format aws`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := deployment.FromEnv()
-			if err != nil {
-				return err
-			}
-			if dir != "" {
-				config.Catalog = dir
-			}
-			if runtime != "" {
-				config.Runtime = runtime
-			}
-			config.Audit, config.Platform = os.Stderr, platform.Credentials
-			write, ok := formats()[format]
+			write, ok := formats()[o.format]
 			if !ok {
-				return fmt.Errorf("--format is %q: write json, env or aws", format)
+				return fmt.Errorf("--format is %q: write json, env or aws", o.format)
 			}
-			d, err := deployment.New(cmd.Context(), config)
-			if err != nil {
-				return err
-			}
-			cred, err := d.Broker.Vend(cmd.Context(), exchange.Request{
-				Caller: exchange.Console, Tenant: args[0], Destination: args[1], MinTTL: minTTL,
-				Grant: exchange.Grant{Access: exchange.Access(access), Prefixes: prefixes},
-			})
+			cred, err := o.vend(cmd, args[0], args[1])
 			if err != nil {
 				return explain(err)
 			}
@@ -61,13 +44,50 @@ prints the credential. The audit record goes to standard error.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&dir, "catalog", "", "folder with carnet.yaml and tenants/ (default $CARNET_CATALOG)")
-	f.StringVar(&runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
-	f.StringVar(&format, "format", "json", "json, env (for a shell) or aws (for credential_process)")
-	f.DurationVar(&minTTL, "min-ttl", 0, "how much life is left in it at the least (default 5m)")
-	f.StringVar(&access, "access", "", "ask for less than the catalog grants: read or write")
-	f.StringSliceVar(&prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix below")
+	f.StringVar(&o.dir, "catalog", "", "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default $CARNET_CATALOG)")
+	f.StringVar(&o.runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
+	f.StringVar(&o.format, "format", "json", "json, env (for a shell) or aws (for credential_process)")
+	f.DurationVar(&o.minTTL, "min-ttl", 0, "how much life is left in it at the least (default 5m)")
+	f.StringVar(&o.access, "access", "", "ask for less than the catalog grants: read or write")
+	f.StringSliceVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix below")
+	o.remote.flags(f)
 	return cmd
+}
+
+type vendOptions struct {
+	dir, runtime, format, access string
+	prefixes                     []string
+	minTTL                       time.Duration
+	remote
+}
+
+func (o *vendOptions) vend(cmd *cobra.Command, tenant, destination string) (*exchange.Credential, error) {
+	grant := exchange.Grant{Access: exchange.Access(o.access), Prefixes: o.prefixes}
+	if o.url != "" && o.dir == "" {
+		c, err := o.client()
+		if err != nil {
+			return nil, err
+		}
+		return c.Vend(cmd.Context(), client.Request{Tenant: tenant, Destination: destination, MinTTL: o.minTTL, Grant: grant})
+	}
+	config, err := deployment.FromEnv()
+	if err != nil {
+		return nil, err
+	}
+	if o.dir != "" {
+		config.Catalog = o.dir
+	}
+	if o.runtime != "" {
+		config.Runtime = o.runtime
+	}
+	config.Audit, config.Platform = cmd.ErrOrStderr(), platform.Credentials
+	d, err := deployment.New(cmd.Context(), config)
+	if err != nil {
+		return nil, err
+	}
+	return d.Broker.Vend(cmd.Context(), exchange.Request{
+		Caller: exchange.Console, Tenant: tenant, Destination: destination, MinTTL: o.minTTL, Grant: grant,
+	})
 }
 
 // explain adds whose job it is.
@@ -89,32 +109,16 @@ func formats() map[string]func(io.Writer, *exchange.Credential) error {
 }
 
 func asJSON(w io.Writer, c *exchange.Credential) error {
-	doc := map[string]any{
-		"kind": c.Kind, "principal": c.Principal, "expires_at": c.Expires.UTC().Format(time.RFC3339), "place": c.Place,
+	text, err := wire.Encode(c, "")
+	if err != nil {
+		return err
 	}
-	switch {
-	case c.Session != nil:
-		doc["session"] = map[string]string{
-			"access_key_id": c.Session.AccessKeyID, "secret_access_key": c.Session.SecretAccessKey.Reveal(),
-			"session_token": c.Session.SessionToken.Reveal(), "account_id": c.Session.AccountID,
-		}
-	case c.Token != nil:
-		doc["token"] = map[string]any{"access_token": c.Token.AccessToken.Reveal(), "scopes": c.Token.Scopes}
-	case c.Login != nil:
-		doc["login"] = login(c.Login)
+	var out bytes.Buffer
+	if err := json.Indent(&out, text, "", "  "); err != nil {
+		return err
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
-}
-
-func login(l *exchange.Login) map[string]string {
-	all := map[string]string{
-		"user": l.User, "password": l.Password.Reveal(), "token": l.Token.Reveal(),
-		"authenticator": l.Authenticator, "provider": l.Provider, "dsn": l.DSN.Reveal(),
-	}
-	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
-	return all
+	_, err = fmt.Fprintln(w, out.String())
+	return err
 }
 
 // asEnv prints assignments that a shell can evaluate.
@@ -154,16 +158,12 @@ func asEnv(w io.Writer, c *exchange.Credential) error {
 	return nil
 }
 
-// asProcess prints what credential_process reads. The field is SessionToken here,
-// and Token at a container endpoint.
-// https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+// asProcess prints what credential_process reads.
 func asProcess(w io.Writer, c *exchange.Credential) error {
-	if c.Session == nil {
-		return fmt.Errorf("--format aws is for AWS sessions, and a destination of kind %s gives another kind of credential: use json or env", c.Kind)
+	text, err := wire.AWSProcess(c)
+	if err != nil {
+		return fmt.Errorf("--format aws: %w: use json or env", err)
 	}
-	return json.NewEncoder(w).Encode(map[string]any{
-		"Version": 1, "AccessKeyId": c.Session.AccessKeyID, "SecretAccessKey": c.Session.SecretAccessKey.Reveal(),
-		"SessionToken": c.Session.SessionToken.Reveal(), "Expiration": c.Expires.UTC().Format(time.RFC3339),
-		"AccountId": c.Session.AccountID,
-	})
+	_, err = fmt.Fprintln(w, string(text))
+	return err
 }

@@ -150,15 +150,19 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 		Google:   linker.GCP,
 		Broker:   &exchange.Broker{Tenants: newTenants(source, linker), Audit: auditTo(out)},
 	}
-	d.Handler = c.handler(d, caller.New(op, c.HTTP))
+	ready := func(ctx context.Context) error {
+		_, _, err := source.Read(ctx, operatorFile)
+		return err
+	}
+	d.Handler = c.handler(d, caller.New(op, c.HTTP), ready)
 	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
 	return d, nil
 }
 
 // handler opens the doors. On Google Cloud the platform names nobody to the function, so
 // that the caller's own token is what counts at either door.
-func (c Config) handler(d *Deployment, v *caller.Verifier) http.Handler {
-	a := api.Config{Vend: d.Broker.Vend, Log: c.Log}
+func (c Config) handler(d *Deployment, v *caller.Verifier, ready func(context.Context) error) http.Handler {
+	a := api.Config{Vend: d.Broker.Vend, Log: c.Log, Ready: ready}
 	_, onAWS := d.Runtime.(*awsid.Identity)
 	a.Principals = onAWS && (len(c.Doors) == 0 || slices.Contains(c.Doors, DoorIAM))
 	if !onAWS || slices.Contains(c.Doors, DoorToken) {
@@ -167,13 +171,14 @@ func (c Config) handler(d *Deployment, v *caller.Verifier) http.Handler {
 	return api.New(a)
 }
 
+const operatorFile = "carnet.yaml"
+
 func operator(ctx context.Context, source catalog.Source) (*catalog.Operator, error) {
-	const file = "carnet.yaml"
-	text, _, err := source.Read(ctx, file)
+	text, _, err := source.Read(ctx, operatorFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the operator's file: %w", err)
 	}
-	return catalog.ParseOperator(file, text)
+	return catalog.ParseOperator(operatorFile, text)
 }
 
 func (c Config) linker(op *catalog.Operator) (*destination.Linker, error) {

@@ -23,6 +23,9 @@ type Role struct {
 	// token (accounts.google.com:oaud) where another cloud's identity does. AWS
 	// lets roles be entered without; a foreign identity needs it here.
 	ExternalID string
+	// NextExternalID takes over from ExternalID: while both stand, it goes first, and
+	// ExternalID is shown where the role does not know it yet. Empty: no change is under way.
+	NextExternalID string
 	// Lifetime is how long the role's sessions may live, where its
 	// MaxSessionDuration was raised; 0: one hour. Chained roles never live longer
 	// than LongestChained.
@@ -38,7 +41,7 @@ func (r Role) Enter(from exchange.Identity) (exchange.Identity, error) {
 	if own, ok := from.(*Identity); ok {
 		return r.enteredByRole(own), nil
 	}
-	if r.ExternalID == "" {
+	if r.ExternalID == "" && r.NextExternalID == "" {
 		return nil, fmt.Errorf("%s has no external_id, which is the audience of the token that another cloud's identity shows: without one a token made for anybody would do", r.ARN)
 	}
 	return r.enteredByToken(from), nil
@@ -46,52 +49,65 @@ func (r Role) Enter(from exchange.Identity) (exchange.Identity, error) {
 
 func (r Role) enteredByRole(from *Identity) *Identity {
 	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: min(cmp.Or(r.Lifetime, time.Hour), LongestChained)}
+	rotation := r.rotation()
 	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
-		edge := exchange.Edge{From: from.arn, To: r.ARN, Op: "sts:AssumeRole", Mint: exchange.NewMint()}
-		by, err := from.self(ctx)
-		if err != nil {
-			return Session{}, exchange.AtEdge(err, edge, nil)
-		}
-		out, err := r.Cloud.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
-			RoleArn:         &r.ARN,
-			RoleSessionName: &edge.Mint,
-			ExternalId:      optional(r.ExternalID),
-			Policy:          optional(ask.Policy),
-			DurationSeconds: seconds(ask.Lifetime, id.longest),
-		}, by.as)
-		if err != nil {
-			return Session{}, Failed(err, edge, by.Trail)
-		}
-		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-		return r.session(out.Credentials, out.AssumedRoleUser, edge, by.Trail)
+		return rotation.cross(func(externalID string) (Session, error) {
+			return r.assumeFrom(ctx, from, externalID, seconds(ask.Lifetime, id.longest), ask.Policy)
+		})
 	}
 	return id
 }
 
+func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string, life *int32, policy string) (Session, error) {
+	edge := exchange.Edge{From: from.arn, To: r.ARN, Op: "sts:AssumeRole", Mint: exchange.NewMint()}
+	by, err := from.self(ctx)
+	if err != nil {
+		return Session{}, exchange.AtEdge(err, edge, nil)
+	}
+	out, err := r.Cloud.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
+		RoleArn:         &r.ARN,
+		RoleSessionName: &edge.Mint,
+		ExternalId:      optional(externalID),
+		Policy:          optional(policy),
+		DurationSeconds: life,
+	}, by.as)
+	if err != nil {
+		return Session{}, Failed(err, edge, by.Trail)
+	}
+	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return r.session(out.Credentials, out.AssumedRoleUser, edge, by.Trail)
+}
+
 func (r Role) enteredByToken(from exchange.Identity) *Identity {
 	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: cmp.Or(r.Lifetime, time.Hour)}
-	// AWS accepts RS and ES tokens of 256, 384 and 512 bits; Google signs RS256.
-	to := exchange.RelyingParty{Audience: r.ExternalID, Accepts: []exchange.Form{exchange.RS256}}
+	rotation := r.rotation()
 	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
-		edge := exchange.Edge{From: from.Principal(), To: r.ARN, Op: "sts:AssumeRoleWithWebIdentity", Mint: exchange.NewMint()}
-		proof, err := from.SubjectToken(ctx, to)
-		if err != nil {
-			return Session{}, exchange.AtEdge(err, edge, nil)
-		}
-		out, err := r.Cloud.sts.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
-			RoleArn:          &r.ARN,
-			RoleSessionName:  &edge.Mint,
-			WebIdentityToken: aws.String(proof.Value.Reveal()),
-			Policy:           optional(ask.Policy),
-			DurationSeconds:  seconds(ask.Lifetime, id.longest),
+		return rotation.cross(func(audience string) (Session, error) {
+			return r.assumeWith(ctx, from, audience, seconds(ask.Lifetime, id.longest), ask.Policy)
 		})
-		if err != nil {
-			return Session{}, Failed(err, edge, proof.Trail)
-		}
-		edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-		return r.session(out.Credentials, out.AssumedRoleUser, edge, proof.Trail)
 	}
 	return id
+}
+
+func (r Role) assumeWith(ctx context.Context, from exchange.Identity, audience string, life *int32, policy string) (Session, error) {
+	edge := exchange.Edge{From: from.Principal(), To: r.ARN, Op: "sts:AssumeRoleWithWebIdentity", Mint: exchange.NewMint()}
+	// AWS accepts RS and ES tokens of 256, 384 and 512 bits; Google signs RS256.
+	proof, err := from.SubjectToken(ctx, exchange.RelyingParty{Audience: audience, Accepts: []exchange.Form{exchange.RS256}})
+	if err != nil {
+		return Session{}, exchange.AtEdge(err, edge, nil)
+	}
+	out, err := r.Cloud.sts.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
+		RoleArn:          &r.ARN,
+		RoleSessionName:  &edge.Mint,
+		WebIdentityToken: aws.String(proof.Value.Reveal()),
+		Policy:           optional(policy),
+		DurationSeconds:  life,
+	})
+	if err != nil {
+		return Session{}, Failed(err, edge, proof.Trail)
+	}
+	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+	return r.session(out.Credentials, out.AssumedRoleUser, edge, proof.Trail)
 }
 
 // session takes STS's answer for what it says, after a look at whether it is for

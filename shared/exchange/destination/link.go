@@ -234,7 +234,7 @@ func (l *Linker) principal(link catalog.ChainLink) exchange.Principal {
 }
 
 func (l *Linker) role(r catalog.Role, lifetime time.Duration) awsid.Role {
-	return awsid.Role{Cloud: l.AWS, ARN: r.ARN, ExternalID: r.ExternalID, Lifetime: lifetime}
+	return awsid.Role{Cloud: l.AWS, ARN: r.ARN, ExternalID: r.ExternalID, NextExternalID: r.NextExternalID, Lifetime: lifetime}
 }
 
 func (l *Linker) account(a catalog.ServiceAccount, lifetime time.Duration) gcpid.ServiceAccount {

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"carnet.dev/carnet/client"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/wire"
+)
+
+// localOptions are those of a helper on loopback, beside a job.
+type localOptions struct {
+	on                  bool
+	tenant, destination string
+	remote
+}
+
+func (o *localOptions) flags(f *pflag.FlagSet) {
+	f.BoolVar(&o.on, "local", false, "be a helper beside a job: prove who it is to the deployment at --url, and speak on loopback what SDKs know")
+	f.StringVar(&o.tenant, "tenant", "", "with --local: the tenant")
+	f.StringVar(&o.destination, "destination", "", "with --local: the destination that Google's SDKs get by the metadata server's address")
+	o.remote.flags(f)
+}
+
+func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil || !loopback(host) {
+		return fmt.Errorf("--listen is %q: a local helper listens on loopback alone, such as 127.0.0.1:8181", listen)
+	}
+	if o.tenant == "" {
+		return errors.New("--tenant is missing: a local helper serves one tenant")
+	}
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	h := newHelper(c, o.tenant, o.destination)
+	h.guide(cmd, l.Addr().String())
+	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime}
+	go func() {
+		<-cmd.Context().Done()
+		s.Close()
+	}()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// A helper speaks to SDKs on loopback: what AWS's read from a container endpoint, and what
+// Google's read from a metadata server.
+type helper struct {
+	client              *client.Client
+	tenant, destination string
+	token               string // what AWS's SDKs must show: other users of the machine are on loopback too
+
+	mu   sync.Mutex
+	kept map[string]*exchange.Credential
+}
+
+func newHelper(c *client.Client, tenant, destination string) *helper {
+	return &helper{client: c, tenant: tenant, destination: destination, token: rand.Text(), kept: map[string]*exchange.Credential{}}
+}
+
+func (h *helper) guide(cmd *cobra.Command, address string) {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "# for AWS's SDKs and command line; the last part names the destination\n")
+	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, first(h.destination, "DESTINATION"))
+	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN=%s\n", h.token)
+	if h.destination != "" {
+		fmt.Fprintf(out, "# for Google's\nexport GCE_METADATA_HOST=%s\n", address)
+	}
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// ServeHTTP refuses hosts that are not loopback's: a page in a browser could have its own
+// name lead here.
+func (h *helper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	switch destination, isAWS := strings.CutPrefix(r.URL.Path, "/aws/"); {
+	case r.Method != http.MethodGet || !loopback(host):
+		http.NotFound(w, r)
+	case isAWS:
+		h.container(w, r, destination)
+	case strings.HasPrefix(r.URL.Path, "/computeMetadata/") || r.URL.Path == "/":
+		h.metadata(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (h *helper) container(w http.ResponseWriter, r *http.Request, destination string) {
+	w.Header().Set("Content-Type", "application/json")
+	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(h.token)) != 1 {
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"code":"unauthenticated","message":"show AWS_CONTAINER_AUTHORIZATION_TOKEN"}`)
+		return
+	}
+	cred, err := h.credential(r, destination)
+	var text []byte
+	if err == nil {
+		text, err = wire.AWSContainer(cred)
+	}
+	if err != nil {
+		code, status := codeOf(err)
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"code":%q,"message":%q}`, code, err.Error())
+		return
+	}
+	w.Write(text)
+}
+
+// metadata answers as a machine of Compute Engine does, as far as Google's libraries ask.
+// The header keeps pages in browsers out: they cannot send it.
+// https://cloud.google.com/compute/docs/metadata/querying-metadata
+func (h *helper) metadata(w http.ResponseWriter, r *http.Request) {
+	const accounts = "/computeMetadata/v1/instance/service-accounts/"
+	w.Header().Set("Metadata-Flavor", "Google")
+	name, part, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, accounts), "/")
+	switch {
+	case r.URL.Path == "/":
+		w.WriteHeader(http.StatusOK) // how libraries find out that somebody is there
+	case r.Header.Get("Metadata-Flavor") != "Google" || r.Header.Get("X-Forwarded-For") != "":
+		http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
+	case !strings.HasPrefix(r.URL.Path, accounts) || name == "" || h.destination == "":
+		http.NotFound(w, r)
+	default:
+		h.account(w, r, part)
+	}
+}
+
+func (h *helper) account(w http.ResponseWriter, r *http.Request, part string) {
+	cred, err := h.credential(r, h.destination)
+	var text []byte
+	if err == nil {
+		text, err = wire.GoogleMetadata(cred)
+	}
+	if err != nil {
+		_, status := codeOf(err)
+		http.Error(w, err.Error(), status)
+		return
+	}
+	switch part {
+	case "token":
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(text)
+	case "email":
+		fmt.Fprint(w, cred.Principal)
+	case "scopes":
+		fmt.Fprintln(w, strings.Join(cred.Token.Scopes, "\n"))
+	case "":
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"aliases":["default"],"email":%q,"scopes":["%s"]}`, cred.Principal, strings.Join(cred.Token.Scopes, `","`))
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// credential is kept while it has a quarter of an hour left.
+func (h *helper) credential(r *http.Request, destination string) (*exchange.Credential, error) {
+	const least = 15 * time.Minute
+	h.mu.Lock()
+	kept := h.kept[destination]
+	h.mu.Unlock()
+	if kept != nil && time.Until(kept.Expires) > least+time.Minute {
+		return kept, nil
+	}
+	cred, err := h.client.Vend(r.Context(), client.Request{Tenant: h.tenant, Destination: destination, MinTTL: least})
+	if err == nil {
+		h.mu.Lock()
+		h.kept[destination] = cred
+		h.mu.Unlock()
+	}
+	return cred, err
+}
+
+func codeOf(err error) (string, int) {
+	var no *client.Error
+	switch {
+	case errors.As(err, &no) && no.Code != "platform":
+		return no.Code, no.Status
+	case errors.Is(err, wire.ErrForm):
+		return "bad_request", http.StatusBadRequest
+	}
+	return "upstream_unavailable", http.StatusBadGateway
+}

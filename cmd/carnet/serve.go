@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"carnet.dev/carnet/shared/deployment"
+	"carnet.dev/carnet/shared/exchange/awsid/platform"
+)
+
+func serveCommand() *cobra.Command {
+	var listen, dir, runtime, cert, key string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer requests as a long-running server, in a pod or on a machine",
+		Long: `Serve answers the same requests as the functions do, as the identity that the machine or
+the pod has: IRSA, EKS Pod Identity, GKE workload identity, an instance of either cloud.
+Callers show a token; the issuers that count stand in carnet.yaml. /healthz tells that the
+process runs, /readyz that it can read its catalog.
+
+On SIGTERM it stops taking requests and ends those that are under way.`,
+		Example: `  carnet serve --catalog s3://carnet-catalog/live --listen :8080
+  carnet serve --local --url https://….lambda-url.eu-west-1.on.aws --proof sigv4   # beside a job`,
+		Args: cobra.NoArgs,
+	}
+	local := new(localOptions)
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "", "address (default :8080, and with --local 127.0.0.1:0)")
+	f.StringVar(&dir, "catalog", "", "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default $CARNET_CATALOG)")
+	f.StringVar(&runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
+	f.StringVar(&cert, "tls-cert", "", "certificate, where nothing in front of the server speaks TLS")
+	f.StringVar(&key, "tls-key", "", "its key")
+	local.flags(f)
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		slog.SetDefault(slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)))
+		if local.on {
+			return local.serve(cmd, listen)
+		}
+		c, err := deployment.FromEnv()
+		if err != nil {
+			return err
+		}
+		if dir != "" {
+			c.Catalog = dir
+		}
+		if runtime != "" {
+			c.Runtime = runtime
+		}
+		if listen == "" {
+			listen = ":8080"
+		}
+		// Nothing stands in front of a server that could vouch for a principal.
+		c.Doors, c.Platform = []deployment.Door{deployment.DoorToken}, platform.Credentials
+		d, err := deployment.New(cmd.Context(), c)
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), listen, cert, key, d.Handler)
+	}
+	return cmd
+}
+
+// How long a client may take, and how long the last requests may.
+const (
+	headerTime = 10 * time.Second
+	answerTime = 2 * time.Minute
+	idleTime   = 2 * time.Minute
+	graceTime  = 25 * time.Second // Kubernetes kills after 30
+)
+
+// serve listens until the context ends, and then ends what is under way.
+func serve(ctx context.Context, listen, cert, key string, h http.Handler) error {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
+	slog.Info("listening", "address", l.Addr().String())
+	ended := make(chan error, 1)
+	go func() {
+		if cert != "" {
+			ended <- s.ServeTLS(l, cert, key)
+		} else {
+			ended <- s.Serve(l)
+		}
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	slog.Info("stopping")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
+	defer cancel()
+	if err := s.Shutdown(last); err != nil {
+		return fmt.Errorf("some requests were cut off: %w", err)
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// environment reads a variable that a flag would otherwise have to say.
+func environment(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
