@@ -127,7 +127,7 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 	l.Calls()
 	for name, err := range map[string]error{
-		"a tenant whose file does not name it": ask(worker, "globex", "lake"),
+		"a tenant whose file does not name it": ask(exchange.Caller{Issuer: "aws", Subject: "arn:aws:iam::111122223333:role/reporter"}, "globex", "lake"),
 		"a tenant that is not there":           ask(worker, "nobody", "lake"),
 		"a name that is none":                  ask(worker, "../acme", "lake"),
 		"a destination that is not there":      ask(worker, "acme", "nowhere"),

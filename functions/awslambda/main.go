@@ -14,10 +14,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"carnet.dev/carnet/functions/awslambda/functionurl"
 	"carnet.dev/carnet/shared/deployment"
 )
 
@@ -52,25 +52,14 @@ func run(ctx context.Context) error {
 }
 
 func vend(d *deployment.Deployment) error {
-	u := functionURL{d.Handler}
+	u := functionurl.URL{API: d.Handler}
 	switch mode := os.Getenv("CARNET_INVOKE_MODE"); mode {
 	case "", "RESPONSE_STREAM":
-		lambda.Start(u.stream)
+		lambda.Start(u.Stream)
 	case "BUFFERED":
-		lambda.Start(u.buffer)
+		lambda.Start(u.Buffer)
 	default:
 		return fmt.Errorf("CARNET_INVOKE_MODE is %q: write RESPONSE_STREAM or BUFFERED, as the function URL has it", mode)
 	}
 	return nil
-}
-
-// spare is kept from Lambda's deadline, so that an answer still gets out.
-const spare = 500 * time.Millisecond
-
-func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	end, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, end.Add(-spare))
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 
+	"carnet.dev/carnet/functions/awslambda/functionurl"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/schedule"
 )
@@ -17,7 +18,7 @@ type scheduler struct{ d *deployment.Deployment }
 // log, the metrics and the audit records. A run that could not begin, or ran out of time,
 // is an error, which the scheduler tries again; one in which something failed is not.
 func (s scheduler) handle(ctx context.Context, event json.RawMessage) error {
-	ctx, cancel := inTime(ctx)
+	ctx, cancel := functionurl.InTime(ctx)
 	defer cancel()
 	in, err := schedule.Parse(event)
 	if err != nil {

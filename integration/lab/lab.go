@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,10 +40,11 @@ type Lab struct {
 	addr      string
 	databases string
 
-	mu    sync.Mutex
-	calls []Call
-	skew  time.Duration
-	close []func() error
+	mu     sync.Mutex
+	calls  []Call
+	skew   time.Duration
+	close  []func() error
+	fronts []front
 }
 
 // A Call is one request that reached the lab.
@@ -124,7 +126,7 @@ func (l *Lab) Databases() string { return l.databases }
 
 // owns tells whether one of the clouds answers at a host.
 func (l *Lab) owns(host string) bool {
-	return l.AWS.Owns(host) || l.Google.Owns(host) || l.Snowflake.Owns(host)
+	return l.AWS.Owns(host) || l.Google.Owns(host) || l.Snowflake.Owns(host) || l.front(host) != nil
 }
 
 // Now is the clouds' clock.
@@ -151,11 +153,13 @@ func (l *Lab) Calls() []Call {
 	return calls
 }
 
-// Trips counts the calls that reached a cloud; the metadata server is at hand.
+// Trips counts the calls that a chain took. The metadata server is at hand, a call of a
+// function is its caller's, and the keys of callers' issuers are fetched once an hour.
 func Trips(calls []Call) int {
 	n := 0
 	for _, c := range calls {
-		if c.Host != metadataHost {
+		keys := c.Op == "google.issuer" || strings.HasPrefix(c.Op, "issuer/")
+		if c.Host != metadataHost && c.Host != functionHost && c.Host != serviceHost && !keys {
 			n++
 		}
 	}
@@ -171,6 +175,8 @@ func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
 		l.Google.ServeHTTP(w, r)
 	case l.Snowflake.Owns(r.Host):
 		l.Snowflake.ServeHTTP(w, r)
+	case l.front(r.Host) != nil:
+		l.front(r.Host).ServeHTTP(w, r)
 	default:
 		http.Error(w, "no such host in the lab: "+r.Host, http.StatusMisdirectedRequest)
 	}

@@ -13,7 +13,6 @@ package caller
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -22,6 +21,10 @@ import (
 // ErrUnverified wraps why a proof does not count. The reason is for the operator's log:
 // a caller learns that it is unauthenticated.
 var ErrUnverified = errors.New("unverified caller")
+
+// ErrNoKeys wraps why an issuer's keys could not be had. It says nothing of the token, and
+// is worth another try.
+var ErrNoKeys = errors.New("no keys to verify a caller with")
 
 func unverified(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrUnverified}, args...)...)
@@ -40,25 +43,45 @@ const (
 // and services are refused.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 func FromARN(arn string) (exchange.Caller, error) {
-	m := regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):(sts|iam)::([0-9]{12}):(assumed-role|user)/([!-~]+)$`).FindStringSubmatch(arn)
-	if m == nil {
-		return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
-	}
-	partition, service, account, kind, name := m[1], m[2], m[3], m[4], m[5]
+	role, isRole := cutService(arn, "sts", "assumed-role/")
+	user, isUser := cutService(arn, "iam", "user/")
 	switch {
-	case kind == "assumed-role" && service == "sts":
-		role, session, ok := strings.Cut(name, "/")
-		if !ok || role == "" || session == "" || strings.Contains(session, "/") {
-			return exchange.Caller{}, unverified("%q is no role's session", arn)
+	case isRole:
+		name, session, ok := strings.Cut(role.name, "/")
+		if ok && name != "" && session != "" && !strings.Contains(session, "/") {
+			return role.caller("role", name), nil
 		}
-		name, kind = role, "role"
-	case kind == "user" && service == "iam":
-		name = name[strings.LastIndex(name, "/")+1:]
+	case isUser:
+		if name := user.name[strings.LastIndex(user.name, "/")+1:]; name != "" {
+			return user.caller("user", name), nil
+		}
+	}
+	return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
+}
+
+// A principal is an ARN taken apart.
+type principal struct{ partition, account, name string }
+
+// cutService takes apart arn:PARTITION:SERVICE::ACCOUNT:KIND/NAME.
+func cutService(arn, service, kind string) (p principal, ok bool) {
+	var account string
+	p.partition, account, ok = strings.Cut(strings.TrimPrefix(arn, "arn:"), ":"+service+"::")
+	if !ok || !strings.HasPrefix(arn, "arn:") {
+		return p, false
+	}
+	switch p.partition {
+	case "aws", "aws-cn", "aws-us-gov":
 	default:
-		return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
+		return p, false
 	}
-	if name == "" {
-		return exchange.Caller{}, unverified("%q has no name", arn)
-	}
-	return exchange.Caller{Issuer: AWS, Subject: "arn:" + partition + ":iam::" + account + ":" + kind + "/" + name}, nil
+	p.account, p.name, ok = strings.Cut(account, ":"+kind)
+	ok = ok && len(p.account) == 12 && strings.Trim(p.account, "0123456789") == ""
+	return p, ok && p.name != "" && !strings.ContainsFunc(p.name, unprintable)
+}
+
+// unprintable: what stands in an ARN is ASCII without blanks.
+func unprintable(r rune) bool { return r < '!' || r > '~' }
+
+func (p principal) caller(kind, name string) exchange.Caller {
+	return exchange.Caller{Issuer: AWS, Subject: "arn:" + p.partition + ":iam::" + p.account + ":" + kind + "/" + name}
 }

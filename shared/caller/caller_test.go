@@ -45,6 +45,13 @@ func TestFromARN(t *testing.T) {
 		"arn:aws:sts::1111:assumed-role/a/b":                          "",
 		"arn:evil:sts::111122223333:assumed-role/a/b":                 "",
 		"arn:aws:sts::111122223333:assumed-role/sync-worker/x\nhello": "",
+		"arn:aws:sts::111122223333:assumed-role/sync worker/x":        "",
+		"arn:aws:sts:eu-west-1:111122223333:assumed-role/a/b":         "",
+		"arn:aws:sts::11112222333x:assumed-role/a/b":                  "",
+		"arn:aws:sts::111122223333:assumed-role/a/b:assumed-role/c/d": "",
+		"arn:aws:iam::111122223333:user/people/":                      "",
+		"aws:sts::111122223333:assumed-role/a/b":                      "",
+		"ARN:aws:sts::111122223333:assumed-role/a/b":                  "",
 		"*": "", "": "",
 	} {
 		got, err := caller.FromARN(arn)
@@ -228,6 +235,15 @@ func TestVerify(t *testing.T) {
 	deny("with the wrong key's name", i.signText(t, jose.RS256, i.rsa, "e", string(text)))
 	deny("with a repeated claim", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), "{", `{"sub":"job-8",`, 1)))
 	deny("with a claim repeated in capitals", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), "{", `{"SUB":"job-8",`, 1)))
+	deny("with a subject that Unicode folds to sub", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), "{", `{"\u017fub":"job-8",`, 1)))
+	deny("with the same behind it", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"sub":"job-7"`, `"sub":"job-7","\u017fub":"job-8"`, 1)))
+	deny("with a subject in capitals alone", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"sub":`, `"SUB":`, 1)))
+	deny("with an issuer in capitals alone", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"iss":`, `"Iss":`, 1)))
+	deny("with an audience in capitals alone", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"aud":`, `"Aud":`, 1)))
+	deny("with a header's key in capitals", rawHeader(good, `{"alg":"RS256","kid":"r","ALG":"none"}`))
+	deny("with a subject that is a list", i.sign(t, i.claims("sub", []string{"job-7"})))
+	deny("with an end that is a word", i.sign(t, i.claims("exp", "never")))
+	deny("with an audience that is an object", i.sign(t, i.claims("aud", map[string]string{"carnet": "carnet"})))
 	deny("with more behind it", i.signText(t, jose.RS256, i.rsa, "r", string(text)+`{"sub":"job-8"}`))
 	deny("of five parts", good+".x.y")
 	deny("of very many parts", strings.Repeat(".", 9000))
@@ -235,6 +251,12 @@ func TestVerify(t *testing.T) {
 	deny("two of them", good+","+good)
 	deny("with a line behind it", good+"\n")
 	deny("with padding", parts[0]+"=."+parts[1]+"."+parts[2])
+}
+
+// rawHeader puts another header before a signed token.
+func rawHeader(token, header string) string {
+	_, rest, _ := strings.Cut(token, ".")
+	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + rest
 }
 
 func hs256(key []byte, header, payload string) string {
@@ -319,7 +341,7 @@ func TestAnIssuerThatIsAwayIsNoVerdict(t *testing.T) {
 	v := i.verifier()
 	i.set(func(i *issuer) { i.down = true })
 	for range 3 {
-		if _, err := v.Verify(t.Context(), i.sign(t, i.claims())); err == nil || errors.Is(err, caller.ErrUnverified) {
+		if _, err := v.Verify(t.Context(), i.sign(t, i.claims())); !errors.Is(err, caller.ErrNoKeys) || errors.Is(err, caller.ErrUnverified) {
 			t.Errorf("an issuer that is away gives %v", err)
 		}
 	}
@@ -385,6 +407,15 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("%q is taken for %v", token, c)
 		}
 	})
+}
+
+func BenchmarkFromARN(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := caller.FromARN("arn:aws:sts::111122223333:assumed-role/sync-worker/i-0abc"); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkVerify(b *testing.B) {

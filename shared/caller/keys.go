@@ -2,11 +2,13 @@ package caller
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,23 +17,16 @@ import (
 )
 
 const (
-	keysFor     = time.Hour        // how long fetched keys serve
+	keysFor     = time.Hour        // fetched keys are fetched anew after
+	keysAtMost  = 24 * time.Hour   // and serve no longer, should the issuer be away
 	keysAtLeast = 30 * time.Second // between two fetches, whatever keys tokens name
 	failedFor   = 5 * time.Second  // between two fetches where the first failed
 	fetchTime   = 5 * time.Second
+	patience    = 500 * time.Millisecond // with a renewal, by one whose key is known
 	maxDocument = 1 << 20
 	maxKeys     = 100
+	minRSA      = 2048 // bits; https://www.rfc-editor.org/rfc/rfc7518#section-3.3
 )
-
-// A keysError means that an issuer's keys could not be had, which says nothing of the
-// token.
-type keysError struct {
-	issuer string
-	err    error
-}
-
-func (e *keysError) Error() string { return fmt.Sprintf("the keys of %s: %v", e.issuer, e.err) }
-func (e *keysError) Unwrap() error { return e.err }
 
 // A keySet is an issuer's keys, as it publishes them now.
 type keySet struct {
@@ -44,6 +39,7 @@ type keySet struct {
 	keys   map[string]jose.JSONWebKey // by id
 	again  time.Time                  // no fetch before
 	stale  time.Time                  // fetched anew after
+	until  time.Time                  // no use after
 	failed error
 }
 
@@ -64,8 +60,8 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != header.Algorithm {
-		return nil, unverified("the token's key is not for signing with its algorithm")
+	if key.Algorithm != "" && key.Algorithm != header.Algorithm {
+		return nil, unverified("the token's key is not for its algorithm")
 	}
 	payload, err := signed.Verify(key)
 	if err != nil {
@@ -75,16 +71,23 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 }
 
 // key finds a key by its id. One that is not known is looked for anew, but never more
-// often than every half minute, whatever callers send.
+// often than every half minute, whatever callers send. One that is known is not waited
+// for: botocore gives a container endpoint two seconds.
 func (k *keySet) key(ctx context.Context, id string) (jose.JSONWebKey, error) {
 	key, known, fetch, failed := k.look(id)
-	if known && !fetch {
-		return key, nil
-	}
-	if fetch {
-		if err := k.refresh(ctx); err != nil && !known {
+	switch {
+	case known && fetch:
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if k.refresh(ctx) != nil {
+			return key, nil
+		}
+	case fetch:
+		if err := k.refresh(ctx); err != nil {
 			return key, err
 		}
+	}
+	if fetch {
 		key, known, _, failed = k.look(id)
 	}
 	switch {
@@ -100,7 +103,9 @@ func (k *keySet) look(id string) (key jose.JSONWebKey, known, fetch bool, failed
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	key, known = k.keys[id]
+	if now.Before(k.until) {
+		key, known = k.keys[id]
+	}
 	fetch = now.After(k.again) && (!known || now.After(k.stale))
 	return key, known, fetch, k.failed
 }
@@ -108,6 +113,9 @@ func (k *keySet) look(id string) (key jose.JSONWebKey, known, fetch bool, failed
 // refresh fetches the keys, once for all who wait and whoever leaves.
 func (k *keySet) refresh(ctx context.Context) error {
 	done := k.flight.DoChan("", func() (any, error) {
+		if k.fresh() {
+			return nil, nil // who looked before the last fetch ended comes too late for it
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
 		defer cancel()
 		return nil, k.store(k.fetch(ctx))
@@ -116,8 +124,18 @@ func (k *keySet) refresh(ctx context.Context) error {
 	case r := <-done:
 		return r.Err
 	case <-ctx.Done():
-		return &keysError{k.issuer, ctx.Err()}
+		return k.away(ctx.Err())
 	}
+}
+
+func (k *keySet) fresh() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return time.Now().Before(k.again)
+}
+
+func (k *keySet) away(err error) error {
+	return fmt.Errorf("%w: the keys of %s: %w", ErrNoKeys, k.issuer, err)
 }
 
 func (k *keySet) store(keys map[string]jose.JSONWebKey, err error) error {
@@ -125,10 +143,11 @@ func (k *keySet) store(keys map[string]jose.JSONWebKey, err error) error {
 	defer k.mu.Unlock()
 	now := time.Now()
 	if err != nil {
-		k.failed, k.again = &keysError{k.issuer, err}, now.Add(failedFor)
+		k.failed, k.again = k.away(err), now.Add(failedFor)
 		return k.failed
 	}
-	k.keys, k.failed, k.again, k.stale = keys, nil, now.Add(keysAtLeast), now.Add(keysFor)
+	k.keys, k.failed = keys, nil
+	k.again, k.stale, k.until = now.Add(keysAtLeast), now.Add(keysFor), now.Add(keysAtMost)
 	return nil
 }
 
@@ -148,9 +167,9 @@ func (k *keySet) fetch(ctx context.Context) (map[string]jose.JSONWebKey, error) 
 	}
 	keys := map[string]jose.JSONWebKey{}
 	for _, text := range set.Keys {
-		var key jose.JSONWebKey
-		if key.UnmarshalJSON(text) != nil || !key.Valid() || !key.IsPublic() {
-			continue // of a kind that is not for us
+		key, ok := verifying(text)
+		if !ok {
+			continue
 		}
 		if _, twice := keys[key.KeyID]; twice {
 			return nil, fmt.Errorf("%s names a key twice", at)
@@ -158,6 +177,23 @@ func (k *keySet) fetch(ctx context.Context) (map[string]jose.JSONWebKey, error) 
 		keys[key.KeyID] = key
 	}
 	return keys, nil
+}
+
+// verifying reads a key that is there to check signatures with. Others may stand beside
+// it: of kinds that are not known here, for encryption, or too short to count.
+// https://www.rfc-editor.org/rfc/rfc7517#section-4.2
+func verifying(text []byte) (key jose.JSONWebKey, ok bool) {
+	var may struct {
+		Operations []string `json:"key_ops"`
+	}
+	if key.UnmarshalJSON(text) != nil || json.Unmarshal(text, &may) != nil || !key.Valid() || !key.IsPublic() {
+		return key, false
+	}
+	if public, is := key.Key.(*rsa.PublicKey); is && public.N.BitLen() < minRSA {
+		return key, false
+	}
+	forSigning := key.Use == "" || key.Use == "sig"
+	return key, forSigning && (may.Operations == nil || slices.Contains(may.Operations, "verify"))
 }
 
 // address is where the keys are: as configured, or as the issuer's own document says,

@@ -133,8 +133,11 @@ type SnowflakePlace struct {
 	User       string
 	Login      SnowflakeLogin
 	ExternalID string // the token's audience, for login oidc
-	Algorithm  string // RS256 or ES384, of an AWS outbound JWT
-	Secret     string // where the private key is, for login key_pair
+	// NextExternalID is accepted too, while ExternalID is being rotated. The old one is
+	// shown until it is gone: whether an account knows the new one, no call tells.
+	NextExternalID string
+	Algorithm      string // RS256 or ES384, of an AWS outbound JWT
+	Secret         string // where the private key is, for login key_pair
 }
 
 // A SnowflakeLogin is how the user is proven.

@@ -154,13 +154,14 @@ func redshiftSchema() object {
 
 func snowflakeSchema() object {
 	return object{
-		"account":     text(snowflakeAccountRule(), "The account's identifier."),
-		"host":        text(snowflakeHostRule(), "Where to log in; made of the account where it is left out."),
-		"user":        text(snowflakeUserRule(), "The service user."),
-		"login":       object{"enum": []string{string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)}, "description": "How the user is proven."},
-		"external_id": text(externalIDRule(), "For oidc: the audience that the user's OIDC_AUDIENCE_LIST holds."),
-		"algorithm":   object{"enum": []string{"ES384", "RS256"}, "description": "Of an AWS outbound JWT."},
-		"secret":      text(secretRule(), "For key_pair: where the private key is kept."),
+		"account":          text(snowflakeAccountRule(), "The account's identifier."),
+		"host":             text(snowflakeHostRule(), "Where to log in; made of the account where it is left out."),
+		"user":             text(snowflakeUserRule(), "The service user."),
+		"login":            object{"enum": []string{string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)}, "description": "How the user is proven."},
+		"external_id":      text(externalIDRule(), "For oidc: the audience that the user's OIDC_AUDIENCE_LIST holds."),
+		"next_external_id": text(externalIDRule(), "For oidc: in the list too, while external_id is being rotated."),
+		"algorithm":        object{"enum": []string{"ES384", "RS256"}, "description": "Of an AWS outbound JWT."},
+		"secret":           text(secretRule(), "For key_pair: where the private key is kept."),
 	}
 }
 

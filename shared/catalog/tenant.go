@@ -304,6 +304,7 @@ func (r *reader) snowflake(m *mapping, d *Destination) {
 	at.User = m.matching("user", snowflakeUserRule(), true)
 	at.Login = SnowflakeLogin(m.oneOf("login", string(SnowflakeOIDC), string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)))
 	at.ExternalID = m.matching("external_id", externalIDRule(), at.Login == SnowflakeOIDC)
+	at.NextExternalID = m.matching("next_external_id", externalIDRule(), false)
 	at.Algorithm = m.oneOf("algorithm", "ES384", "ES384", "RS256")
 	at.Secret = m.matching("secret", secretRule(), at.Login == SnowflakeKeyPair)
 	if at.Host == "" {

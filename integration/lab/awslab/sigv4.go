@@ -116,9 +116,12 @@ func (c *Cloud) inTime(date string, sig signature) *fault {
 // canonical rebuilds what was signed.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func canonical(r *http.Request, signed []string, payload, service string) string {
-	path := "/"
-	if service == "s3" {
-		path = encodePath(r.URL.Path)
+	path := encodePath(r.URL.Path)
+	if service != "s3" { // all others encode what is encoded already
+		path = encodePath(path)
+	}
+	if path == "" {
+		path = "/"
 	}
 	var query []string
 	for key, values := range r.URL.Query() {

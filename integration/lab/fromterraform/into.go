@@ -9,8 +9,8 @@ import (
 	"carnet.dev/carnet/integration/lab/world"
 )
 
-// Into takes all trust out of a world, but for the functions' own identities, which
-// other modules make, and puts in what Terraform shows. The places stay: buckets,
+// Into takes all trust out of a world, but for the functions' own identities and their
+// callers', which other modules make, and puts in what Terraform shows. The places stay: buckets,
 // clusters, datasets, secrets and what is in them.
 func (s *Shown) Into(w *world.World) error {
 	strip(w)
@@ -42,7 +42,10 @@ func order() []string {
 	}
 }
 
-func isFunctions(name string) bool { return strings.HasPrefix(name, "carnet-f-") }
+// isFunctions also tells of the jobs that call them.
+func isFunctions(name string) bool {
+	return strings.HasPrefix(name, "carnet-f-") || name == "sync-worker" || name == "reporter"
+}
 
 func strip(w *world.World) {
 	for _, a := range w.AWS.Accounts {

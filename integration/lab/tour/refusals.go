@@ -13,8 +13,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"carnet.dev/carnet/client"
 	"carnet.dev/carnet/integration/lab/world"
-	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -33,7 +33,10 @@ type refusal struct {
 	warm bool
 	// misuse uses the credential where it must not be good.
 	misuse func(context.Context, *Tour, *exchange.Credential) error
-	caller exchange.Caller
+	caller string // a role that asks in the place of the jobs'
+	// inside asks the broker itself: where the clouds' clock is moved, a caller's own
+	// proof would be the first to expire.
+	inside bool
 }
 
 func (t *Tour) refusals(ctx context.Context, each func(Row)) error {
@@ -68,7 +71,7 @@ func refusals() []refusal {
 		{attempt: "another tenant's account", runtime: "gcp", tenant: "globex", destination: "warehouse", edit: acmesAccount},
 		{attempt: "a role with a wrong ExternalId", runtime: "aws", tenant: "acme", destination: "lake", catalog: onlyAWS, edit: replace(acmesID, someID)},
 		{attempt: "a token for a wrong audience", runtime: "gcp", tenant: "acme", destination: "lake", catalog: onlyGCP, edit: replace(acmesID, someID)},
-		{attempt: "an expired proof", runtime: "gcp", tenant: "acme", destination: "lake", catalog: onlyGCP, warm: true, before: twoHoursLater},
+		{attempt: "an expired proof", runtime: "gcp", tenant: "acme", destination: "lake", catalog: onlyGCP, warm: true, inside: true, before: twoHoursLater},
 		{attempt: "a condition that pins another role", runtime: "aws", tenant: "globex", destination: "warehouse", before: otherCondition},
 		{attempt: "a session outside its prefix", runtime: "aws", tenant: "acme", destination: "lake", misuse: outside},
 		{attempt: "a token outside its prefix", runtime: "gcp", tenant: "acme", destination: "drop", misuse: outside},
@@ -82,7 +85,7 @@ func refusals() []refusal {
 		{attempt: "an audience the role may not name", runtime: "aws", tenant: "acme", destination: "frost", edit: replace(frostsID, someID)},
 		{attempt: "a key pair's token after its time", runtime: "aws", tenant: "acme", destination: "ledger", misuse: tooLate},
 		{attempt: "a caller whom the file does not name", runtime: "aws", tenant: "acme", destination: "lake",
-			caller: exchange.Caller{Issuer: "aws", Subject: "arn:aws:iam::444455556666:role/sync-worker"}},
+			caller: reporterRole},
 	}
 }
 
@@ -92,7 +95,11 @@ func (t *Tour) refuse(ctx context.Context, r refusal) (Row, error) {
 		return Row{}, err
 	}
 	defer os.RemoveAll(dir)
-	d, err := t.deploy(ctx, r.runtime, dir)
+	role := workerRole
+	if r.caller != "" {
+		role = r.caller
+	}
+	d, err := t.deployFor(ctx, r.runtime, dir, role)
 	if err != nil {
 		return Row{}, err
 	}
@@ -116,19 +123,18 @@ func (t *Tour) refuse(ctx context.Context, r refusal) (Row, error) {
 	}
 	cred, err := t.ask(ctx, d, r, grant)
 	row.Millis = float64(time.Since(start).Microseconds()) / 1000
-	row.outcome(err)
+	row.outcome(err, d.last())
 	if err == nil && r.misuse != nil {
 		row.misused(cred, r.misuse(ctx, t, cred))
 	}
 	return row, nil
 }
 
-func (t *Tour) ask(ctx context.Context, d *deployment.Deployment, r refusal, g exchange.Grant) (*exchange.Credential, error) {
-	caller := r.caller
-	if caller == (exchange.Caller{}) {
-		caller = exchange.Console
+func (t *Tour) ask(ctx context.Context, d *function, r refusal, g exchange.Grant) (*exchange.Credential, error) {
+	if r.inside {
+		return d.Broker.Vend(ctx, exchange.Request{Caller: exchange.Console, Tenant: r.tenant, Destination: r.destination, Grant: g})
 	}
-	return d.Broker.Vend(ctx, exchange.Request{Caller: caller, Tenant: r.tenant, Destination: r.destination, Grant: g})
+	return d.client.Vend(ctx, client.Request{Tenant: r.tenant, Destination: r.destination, Grant: g})
 }
 
 // edited copies a catalog with the refusal's change in it.

@@ -1,8 +1,8 @@
 // Package tour walks every chain of the lab's sample, uses what stands at its end,
 // and then tries what must be refused.
 //
-// It is what `carnet lab` shows, and the proof behind it: each row is one request
-// through a deployment like any other, from a machine in the lab.
+// It is what `carnet lab` shows, and the proof behind it: each row is one HTTP request of a
+// job, through the platform's check of its caller, to the Lambda or the Cloud Function.
 package tour
 
 import (
@@ -16,10 +16,10 @@ import (
 	"strings"
 	"time"
 
+	"carnet.dev/carnet/client"
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
 	"carnet.dev/carnet/integration/lab/world"
-	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -153,33 +153,28 @@ func (t *Tour) variants(ctx context.Context, runtime, tenant, dest string, each 
 	return nil
 }
 
-// deploy sets up a process on one cloud, with nothing cached.
-func (t *Tour) deploy(ctx context.Context, runtime, catalogDir string) (*deployment.Deployment, error) {
-	return t.lab.Deploy(ctx, runtime, catalogDir, t.out)
-}
-
 // vend asks twice: cold, and again; where the kind has a grant that can be narrowed,
 // for less, which is minted afresh on the tenant's cached parts.
-func (t *Tour) vend(ctx context.Context, d *deployment.Deployment, runtime, tenant, dest string) (Row, error) {
+func (t *Tour) vend(ctx context.Context, d *function, runtime, tenant, dest string) (Row, error) {
 	row, err := newRow(ctx, d, runtime, tenant, dest)
 	if err != nil {
 		return row, err
 	}
-	req := exchange.Request{Caller: exchange.Console, Tenant: tenant, Destination: dest}
+	req := client.Request{Tenant: tenant, Destination: dest}
 	t.lab.Calls()
 	start := time.Now()
-	cred, err := d.Broker.Vend(ctx, req)
+	cred, err := d.client.Vend(ctx, req)
 	row.Millis = float64(time.Since(start).Microseconds()) / 1000
 	row.Trips = lab.Trips(t.lab.Calls())
-	row.outcome(err)
+	row.outcome(err, d.last())
 	if err != nil {
 		return row, nil
 	}
 	if narrows(row.Kind) {
 		req.Grant = exchange.Grant{Access: exchange.Read}
 	}
-	if _, err := d.Broker.Vend(ctx, req); err != nil {
-		row.outcome(err)
+	if _, err := d.client.Vend(ctx, req); err != nil {
+		row.outcome(err, d.last())
 		return row, nil
 	}
 	row.TripsCached = lab.Trips(t.lab.Calls())
@@ -194,7 +189,7 @@ func (t *Tour) vend(ctx context.Context, d *deployment.Deployment, runtime, tena
 // narrows: what a login may do is granted in the database, not here.
 func narrows(kind string) bool { return kind != "redshift" && kind != "snowflake" }
 
-func newRow(ctx context.Context, d *deployment.Deployment, runtime, tenant, dest string) (Row, error) {
+func newRow(ctx context.Context, d *function, runtime, tenant, dest string) (Row, error) {
 	row := Row{Attempt: "vend, write and read", Runtime: runtime, Tenant: tenant, Destination: dest, Expected: vended}
 	found, err := d.Broker.Tenants.Tenant(ctx, tenant)
 	if err != nil {
@@ -223,17 +218,18 @@ func cloudOf(principal string) string {
 	return "gcp"
 }
 
-// outcome fills in what came of it.
-func (r *Row) outcome(err error) {
-	var edge *exchange.EdgeError
+// outcome fills in what came of it. The caller is told a code and whose job it is; which
+// edge broke stands in the function's audit record.
+func (r *Row) outcome(err error, record exchange.Record) {
+	var no *client.Error
 	switch {
 	case err == nil:
 		r.Outcome = vended
-	case errors.As(err, &edge):
-		r.Outcome, r.Code, r.Owner = string(edge.Reason), edge.Code, string(edge.Owner)
-		r.Edge = edge.Edge.From + " → " + edge.Edge.To
-	case errors.Is(err, exchange.ErrDenied):
-		r.Outcome, r.Code = refused, "denied"
+	case errors.As(err, &no) && no.Code == "denied":
+		r.Outcome, r.Code = refused, no.Code
+	case record.Failed != nil:
+		r.Outcome, r.Code, r.Owner = record.Outcome, record.Code, string(record.Owner)
+		r.Edge = record.Failed.From + " → " + record.Failed.To
 	default:
 		r.Outcome, r.Code = "failed", err.Error()
 	}

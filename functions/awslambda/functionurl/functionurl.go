@@ -1,4 +1,9 @@
-package main
+// Package functionurl turns the events of a Lambda function URL into requests, and answers
+// into what the URL wants.
+//
+// lambdaurl of aws-lambda-go does the same for streams alone, with a goroutine and a pipe
+// for each; an answer here is one small document, and a URL may be buffered.
+package functionurl
 
 import (
 	"bytes"
@@ -9,6 +14,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -16,18 +22,27 @@ import (
 	"carnet.dev/carnet/shared/caller"
 )
 
-// A functionURL turns the events of a function URL into requests.
-//
-// lambdaurl of aws-lambda-go does the same for streams alone, with a goroutine and a pipe
-// for each; an answer here is one small document, and a URL may be buffered.
-type functionURL struct{ api http.Handler }
+// A URL serves an http.Handler behind a function URL.
+type URL struct{ API http.Handler }
 
-// errNotURL refuses events of any other kind. That nobody else can send the right kind is
+// spare is kept from Lambda's deadline, so that an answer still gets out.
+const spare = 500 * time.Millisecond
+
+// InTime is a context that ends before Lambda's deadline does.
+func InTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-spare))
+}
+
+// ErrNotURL refuses events of any other kind. That nobody else can send the right kind is
 // IAM's: lambda:InvokeFunction is granted with InvokedViaFunctionUrl alone.
-var errNotURL = errors.New("this function answers the requests of its function URL and no other event: the schedule is a function of its own")
+var ErrNotURL = errors.New("this function answers the requests of its function URL and no other event: the schedule is a function of its own")
 
-// stream answers a URL of invoke mode RESPONSE_STREAM.
-func (u functionURL) stream(ctx context.Context, event json.RawMessage) (*events.LambdaFunctionURLStreamingResponse, error) {
+// Stream answers a URL of invoke mode RESPONSE_STREAM.
+func (u URL) Stream(ctx context.Context, event json.RawMessage) (*events.LambdaFunctionURLStreamingResponse, error) {
 	a, err := u.serve(ctx, event)
 	if err != nil {
 		return nil, err
@@ -35,8 +50,8 @@ func (u functionURL) stream(ctx context.Context, event json.RawMessage) (*events
 	return &events.LambdaFunctionURLStreamingResponse{StatusCode: a.status, Headers: a.headers(), Body: &a.body}, nil
 }
 
-// buffer answers a URL of invoke mode BUFFERED.
-func (u functionURL) buffer(ctx context.Context, event json.RawMessage) (events.LambdaFunctionURLResponse, error) {
+// Buffer answers a URL of invoke mode BUFFERED.
+func (u URL) Buffer(ctx context.Context, event json.RawMessage) (events.LambdaFunctionURLResponse, error) {
 	a, err := u.serve(ctx, event)
 	if err != nil {
 		return events.LambdaFunctionURLResponse{}, err
@@ -44,15 +59,15 @@ func (u functionURL) buffer(ctx context.Context, event json.RawMessage) (events.
 	return events.LambdaFunctionURLResponse{StatusCode: a.status, Headers: a.headers(), Body: a.body.String()}, nil
 }
 
-func (u functionURL) serve(ctx context.Context, event json.RawMessage) (*answer, error) {
-	ctx, cancel := inTime(ctx)
+func (u URL) serve(ctx context.Context, event json.RawMessage) (*answer, error) {
+	ctx, cancel := InTime(ctx)
 	defer cancel()
 	r, err := request(ctx, event)
 	if err != nil {
 		return nil, err
 	}
 	a := &answer{status: http.StatusOK, header: http.Header{}}
-	u.api.ServeHTTP(a, r)
+	u.API.ServeHTTP(a, r)
 	return a, nil
 }
 
@@ -65,17 +80,17 @@ var domain = regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws$`)
 func request(ctx context.Context, event json.RawMessage) (*http.Request, error) {
 	var e events.LambdaFunctionURLRequest
 	if err := json.Unmarshal(event, &e); err != nil {
-		return nil, errNotURL
+		return nil, ErrNotURL
 	}
 	at := e.RequestContext
 	if e.Version != "2.0" || at.HTTP.Method == "" || !domain.MatchString(at.DomainName) || !strings.HasPrefix(e.RawPath, "/") {
-		return nil, errNotURL
+		return nil, ErrNotURL
 	}
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
 		var err error
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			return nil, errNotURL
+			return nil, ErrNotURL
 		}
 	}
 	if a := at.Authorizer; a != nil && a.IAM != nil {
@@ -89,7 +104,7 @@ func request(ctx context.Context, event json.RawMessage) (*http.Request, error) 
 	}
 	r, err := http.NewRequestWithContext(ctx, at.HTTP.Method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, errNotURL
+		return nil, ErrNotURL
 	}
 	for name, value := range e.Headers {
 		r.Header.Add(name, value)

@@ -1,0 +1,152 @@
+// Package strict reads a JSON object that somebody else wrote so that no two readers of it
+// can disagree.
+//
+// encoding/json fills a field from a key in any case ("SUB", and "ſub" with Unicode's long
+// s), lets the last of two keys win, and puts U+FFFD for what is no UTF-8. Each of these
+// has let a stranger name a subject somewhere. Here a key is what it is letter by letter,
+// stands there once in whatever case, and nothing follows the object.
+package strict
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxMembers bounds the comparing of keys; what is read here has about thirty at the most.
+const maxMembers = 100
+
+// An Object is a JSON object's members, in their order.
+type Object []Member
+
+// A Member is a key and the JSON text of its value. Both are only ever valid.
+type Member struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// Parse reads text as one object. Its values are parts of text. The error may quote a key.
+func Parse(text []byte) (Object, error) {
+	if !utf8.Valid(text) || !json.Valid(text) {
+		return nil, errors.New("it is no JSON, or more than one")
+	}
+	s := scanner{text: text}
+	if s.blanks(); s.text[s.at] != '{' {
+		return nil, errors.New("it is no JSON object")
+	}
+	s.at++
+	o := make(Object, 0, 8)
+	for s.blanks(); s.text[s.at] != '}'; s.blanks() {
+		m, err := s.member()
+		if err != nil {
+			return nil, err
+		}
+		if err := o.check(m.Key); err != nil {
+			return nil, err
+		}
+		o = append(o, m)
+	}
+	return o, nil
+}
+
+func (o Object) check(key string) error {
+	if len(o) == maxMembers {
+		return fmt.Errorf("it has more than %d keys", maxMembers)
+	}
+	for _, m := range o {
+		if strings.EqualFold(m.Key, key) {
+			return fmt.Errorf("the key %q is there twice", key)
+		}
+	}
+	return nil
+}
+
+// Get finds the value of a key, spelled exactly so.
+func (o Object) Get(key string) (value json.RawMessage, ok bool) {
+	for _, m := range o {
+		if m.Key == key {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
+// A scanner walks over text that is known to be valid, and so looks at brackets and quotes
+// alone.
+type scanner struct {
+	text []byte
+	at   int
+}
+
+func (s *scanner) blanks() {
+	for s.at < len(s.text) && strings.IndexByte(" \t\r\n,:", s.text[s.at]) >= 0 {
+		s.at++
+	}
+}
+
+func (s *scanner) member() (m Member, err error) {
+	from := s.at
+	s.quoted()
+	if m.Key, err = String(s.text[from:s.at]); err != nil {
+		return m, err
+	}
+	s.blanks()
+	from = s.at
+	s.value()
+	m.Value = s.text[from:s.at]
+	return m, nil
+}
+
+// quoted steps over a string.
+func (s *scanner) quoted() {
+	for s.at++; s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+}
+
+// value steps over a value, whatever is inside it.
+func (s *scanner) value() {
+	for depth := 0; s.at < len(s.text); {
+		switch c := s.text[s.at]; {
+		case c == '"':
+			if s.quoted(); depth == 0 {
+				return
+			}
+			continue
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth < 0 {
+				return // the object around a number or a word
+			}
+			if depth == 0 {
+				s.at++
+				return
+			}
+		case depth == 0 && strings.IndexByte(" \t\r\n,", c) >= 0:
+			return
+		}
+		s.at++
+	}
+}
+
+// String reads the JSON text of a string; no other value counts as one, null included.
+func String(value []byte) (string, error) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", errors.New("it is no string")
+	}
+	plain := string(value[1 : len(value)-1])
+	if strings.IndexByte(plain, '\\') < 0 {
+		return plain, nil
+	}
+	var s string
+	if err := json.Unmarshal(value, &s); err != nil {
+		return "", errors.New("it is no string")
+	}
+	return s, nil
+}

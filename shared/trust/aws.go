@@ -1,0 +1,224 @@
+package trust
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// A Role is an IAM role that the owner makes, or one that stands and gets a policy.
+type Role struct {
+	ARN        string
+	MaxSession int // seconds
+	Trust      []Statement
+	Policy     []Statement
+	PolicyName string
+}
+
+// Name is the role's, without its path.
+func (r *Role) Name() string { return r.ARN[strings.LastIndex(r.ARN, "/")+1:] }
+
+// Path is where IAM keeps it: / for most.
+func (r *Role) Path() string {
+	_, rest, _ := strings.Cut(r.ARN, ":role/")
+	if i := strings.LastIndex(rest, "/"); i >= 0 {
+		return "/" + rest[:i+1]
+	}
+	return "/"
+}
+
+// Account is the role's.
+func (r *Role) Account() string { return accountOf(r.ARN) }
+
+func accountOf(arn string) string { return strings.SplitN(arn, ":", 6)[4] }
+
+func partitionOf(arn string) string { return strings.SplitN(arn, ":", 3)[1] }
+
+// A Statement of a policy. Its reason is no part of it.
+type Statement struct {
+	Sid       string         `json:"Sid"`
+	Effect    string         `json:"Effect"`
+	Principal any            `json:"Principal,omitempty"`
+	Action    any            `json:"Action"`
+	Resource  any            `json:"Resource,omitempty"`
+	Condition map[string]any `json:"Condition,omitempty"`
+	Why       string         `json:"-"`
+}
+
+func allow(sid, why string, resource any, actions ...string) Statement {
+	return Statement{Sid: sid, Effect: "Allow", Action: one(actions), Resource: resource, Why: why}
+}
+
+// one writes a list of one as the one.
+func one(list []string) any {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return list
+}
+
+func (s *Sheet) role(arn string) *Role {
+	for _, r := range s.Roles {
+		if r.ARN == arn {
+			return r
+		}
+	}
+	r := &Role{ARN: arn, MaxSession: 3600, PolicyName: "carnet-enter-" + s.Tenant}
+	if s.For == exchange.ThirdParty {
+		r.PolicyName = "carnet-" + s.Destination
+	}
+	s.Roles = append(s.Roles, r)
+	return r
+}
+
+func (s *Sheet) intoRole(from, to string) {
+	if !s.mine(to) {
+		return
+	}
+	r := s.role(to)
+	if onAWS(from) {
+		r.enteredByRole(from, s.walk.bindings(to))
+		return
+	}
+	r.enteredByAccount(s.subject(from), from, s.walk.bindings(to))
+}
+
+func (r *Role) enteredByRole(from string, ids []string) {
+	st := Statement{
+		Sid: "FromAWS" + sid(from), Effect: "Allow", Action: "sts:AssumeRole",
+		Principal: map[string]any{"AWS": from},
+		Why: fmt.Sprintf("Exactly this role may enter: not its account (:root would let in every role there), not *. "+
+			"sts:ExternalId is this binding's own, so that nobody who may use %s for another customer can name this role.", from),
+	}
+	if len(ids) > 0 {
+		st.Condition = map[string]any{"StringEquals": map[string]any{"sts:ExternalId": one(ids)}}
+	}
+	r.trust(st)
+}
+
+func (r *Role) enteredByAccount(subject, email string, ids []string) {
+	r.trust(Statement{
+		Sid: "FromGoogle" + sid(email), Effect: "Allow", Action: "sts:AssumeRoleWithWebIdentity",
+		Principal: map[string]any{"Federated": "accounts.google.com"},
+		Condition: map[string]any{"StringEquals": map[string]any{"accounts.google.com:sub": subject, "accounts.google.com:oaud": one(ids)}},
+		Why: fmt.Sprintf("Both keys carry the trust, and AWS insists on neither. :sub is the numeric id of %s, "+
+			"the one Google account that may enter (its email could be taken again). :oaud is the audience that its token was made for, "+
+			"the ExternalId of this direction: without it a token made for anybody else would do. "+
+			"accounts.google.com is built into AWS; no identity provider has to be made for it.", email),
+	})
+}
+
+// sid makes the name of an identity fit for a Sid, which takes letters and digits.
+func sid(principal string) string {
+	name := principal[strings.LastIndex(principal, "/")+1:]
+	name, _, _ = strings.Cut(name, "@")
+	var b strings.Builder
+	up := true
+	for _, c := range name {
+		switch {
+		case 'a' <= c && c <= 'z' && up:
+			c -= 'a' - 'A'
+			fallthrough
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			b.WriteRune(c)
+			up = false
+		default:
+			up = true
+		}
+	}
+	return b.String()
+}
+
+func (r *Role) trust(st Statement) {
+	if !slices.ContainsFunc(r.Trust, func(have Statement) bool { return have.Sid == st.Sid }) {
+		r.Trust = append(r.Trust, st)
+	}
+}
+
+// permit adds resources to the statement of that Sid.
+func (r *Role) permit(st Statement, add ...string) {
+	for i := range r.Policy {
+		if r.Policy[i].Sid == st.Sid {
+			r.Policy[i].Resource = with(r.Policy[i].Resource, add...)
+			return
+		}
+	}
+	st.Resource = with(nil, add...)
+	r.Policy = append(r.Policy, st)
+}
+
+func with(have any, add ...string) []string {
+	list, _ := have.([]string)
+	for _, a := range add {
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// outOfRole is what a role itself must be allowed: to assume the next one, or to have
+// the token with which it enters Google Cloud. Its signed request takes no permission.
+func (s *Sheet) outOfRole(from, to string) {
+	if !s.mine(from) {
+		return
+	}
+	if onAWS(to) {
+		why := "These roles and no others. They also have to let this one in: across accounts both sides must."
+		s.role(from).permit(allow("EnterRoles", why, nil, "sts:AssumeRole"), to)
+		return
+	}
+	if p := s.provider(to); p != nil && p.Kind == catalog.ProviderOIDC {
+		s.outbound(from, p.Name)
+	}
+}
+
+// outbound lets a role get tokens for these audiences. ForAllValues holds of no values at
+// all, so Null stands beside it.
+func (s *Sheet) outbound(arn string, audiences ...string) {
+	if !s.mine(arn) {
+		return
+	}
+	const sid = "ProveItself"
+	r := s.role(arn)
+	i := slices.IndexFunc(r.Policy, func(st Statement) bool { return st.Sid == sid })
+	if i < 0 {
+		i = len(r.Policy)
+		r.Policy = append(r.Policy, allow(sid, "Tokens that prove this role outside AWS, for these audiences alone: a token for any audience could be shown to anybody.", "*", "sts:GetWebIdentityToken"))
+	}
+	var have any
+	if all, ok := r.Policy[i].Condition["ForAllValues:StringEquals"].(map[string]any); ok {
+		have = all["sts:IdentityTokenAudience"]
+	}
+	r.Policy[i].Condition = map[string]any{
+		"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": with(have, audiences...)},
+		"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
+	}
+}
+
+// reads lets the runtime read a private key. No identity is entered with a key pair.
+func (s *Sheet) reads(c chain) {
+	own := c.path[0]
+	if !s.mine(own) {
+		return
+	}
+	const why = "The private key of a Snowflake user, for the runtime alone. A secret with a KMS key of its own needs kms:Decrypt on it too."
+	if onAWS(own) {
+		s.role(own).permit(allow("ReadKeys", why, nil, "secretsmanager:GetSecretValue"), c.secret)
+		return
+	}
+	secret, _, _ := strings.Cut(c.secret, "/versions/")
+	s.bind(Binding{On: Secret, Name: secret, Role: "roles/secretmanager.secretAccessor", Member: "serviceAccount:" + own, Why: why})
+}
+
+// lasts makes a role's sessions as long as the file asks for, where Google enters it. A
+// role that a role enters gives an hour whatever stands here.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+func (r *Role) lasts(lifetime time.Duration) {
+	r.MaxSession = max(r.MaxSession, int(lifetime.Seconds()))
+}

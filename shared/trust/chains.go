@@ -1,0 +1,198 @@
+package trust
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
+	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/gcpid"
+)
+
+// A walk is every chain of a tenant that matters for a sheet.
+type walk struct {
+	chains   []chain
+	roles    map[string][]*catalog.Role         // by ARN: a role of two destinations is there twice
+	accounts map[string]*catalog.ServiceAccount // by email
+	owners   map[string]exchange.Owner          // of each principal
+}
+
+// A chain is one way to one destination.
+type chain struct {
+	name    string // of the destination
+	to      *catalog.Destination
+	runtime string
+	path    []string // principals, the runtime's first
+	secret  string   // of a key pair: no identity is entered
+}
+
+func (c chain) end() string { return c.path[len(c.path)-1] }
+
+// runtimes lists those that carnet.yaml names, of those that were asked for.
+func runtimes(op *catalog.Operator, asked []string) ([]string, error) {
+	var list []string
+	for runtime, own := range map[string]string{"aws": op.Runtime.AWS.Role, "gcp": op.Runtime.GCP.ServiceAccount} {
+		switch {
+		case own != "" && (len(asked) == 0 || slices.Contains(asked, runtime)):
+			list = append(list, runtime)
+		case own == "" && slices.Contains(asked, runtime):
+			return nil, fmt.Errorf("carnet.yaml names no runtime on %s: ask for the other one, or write who the functions are there", runtime)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// walks links the tenant's destinations as each runtime would. Linking makes no call.
+func walks(op *catalog.Operator, ask Ask) (walk, error) {
+	w := walk{roles: map[string][]*catalog.Role{}, accounts: map[string]*catalog.ServiceAccount{}, owners: map[string]exchange.Owner{}}
+	list, err := runtimes(op, ask.Runtimes)
+	if err != nil {
+		return w, err
+	}
+	w.know(ask.Tenant)
+	for _, runtime := range list {
+		w.from(runtime, op, ask)
+	}
+	if len(w.chains) == 0 {
+		return w, fmt.Errorf("%s/%s is reached from no runtime that was asked for: `carnet catalog list` shows its chains", ask.Tenant.Name, ask.Destination)
+	}
+	return w, nil
+}
+
+func (w *walk) from(runtime string, op *catalog.Operator, ask Ask) {
+	own, linked := link(runtime, op, ask.Tenant)
+	w.owners[own] = exchange.Operator
+	for name, d := range ask.Tenant.Destinations {
+		if ask.For == exchange.ThirdParty && name != ask.Destination {
+			continue
+		}
+		place := linked.Destinations[name]
+		if place == nil || place.Chain() == nil {
+			continue
+		}
+		c := chain{name: name, to: d, runtime: runtime, path: []string{own}}
+		if d.Kind == catalog.Snowflake && d.Snowflake.Login == catalog.SnowflakeKeyPair {
+			c.secret = d.Snowflake.Secret
+		} else {
+			c.path = append(c.path, place.Chain()...)
+		}
+		for _, p := range c.path[1:] {
+			w.owners[p] = place.OwnerOf(p)
+		}
+		w.chains = append(w.chains, c)
+	}
+	slices.SortStableFunc(w.chains, func(a, b chain) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.runtime, b.runtime))
+	})
+}
+
+// link gives the tenant as a process on that cloud has it.
+func link(runtime string, op *catalog.Operator, t *catalog.Tenant) (string, *exchange.Tenant) {
+	client := new(http.Client) // never used
+	region := cmp.Or(op.Runtime.AWS.Region, op.Region)
+	l := &destination.Linker{AWS: awsid.New(awsid.Config{Region: region, HTTP: client}), GCP: gcpid.New(client), Operator: op}
+	if runtime == "gcp" {
+		l.Runtime = l.GCP.Runtime(op.Runtime.GCP.ServiceAccount)
+	} else {
+		l.Runtime = l.AWS.Runtime(op.Runtime.AWS.Role, awsid.Environment())
+	}
+	able := *t
+	able.Disabled = false // trust is there before a destination is switched on
+	able.Destinations = map[string]*catalog.Destination{}
+	for name, d := range t.Destinations {
+		on := *d
+		on.Disabled, on.Deliver = false, nil
+		able.Destinations[name] = &on
+	}
+	return l.Runtime.Principal(), l.Link(&able)
+}
+
+// know remembers how each identity of the file is entered.
+func (w *walk) know(t *catalog.Tenant) {
+	w.add(t.Identities.AWS, t.Identities.GCP)
+	for _, d := range t.Destinations {
+		for _, l := range d.Chain {
+			w.add(l.Role, l.ServiceAccount)
+		}
+		w.add(d.Role, d.ServiceAccount)
+	}
+}
+
+func (w *walk) add(r *catalog.Role, a *catalog.ServiceAccount) {
+	if r != nil {
+		w.roles[r.ARN] = append(w.roles[r.ARN], r)
+	}
+	if a != nil && (w.accounts[a.Email] == nil || a.Entry == catalog.User) {
+		w.accounts[a.Email] = a
+	}
+}
+
+// bindings are the ExternalIds that enter a role: more than one while one is rotated,
+// or where two destinations share the role.
+func (w *walk) bindings(arn string) []string {
+	var ids []string
+	for _, r := range w.roles[arn] {
+		for _, id := range []string{r.ExternalID, r.NextExternalID} {
+			if id != "" && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func onAWS(principal string) bool { return strings.HasPrefix(principal, "arn:") }
+
+// along collects what this sheet's owner needs for each arrow of a chain.
+func (s *Sheet) along(c chain) {
+	if c.secret != "" {
+		s.reads(c)
+		return
+	}
+	for i := range c.path[1:] {
+		from, to := c.path[i], c.path[i+1]
+		if onAWS(to) {
+			s.intoRole(from, to)
+		} else {
+			s.intoAccount(from, to, c.needs(i+1))
+		}
+		if onAWS(from) {
+			s.outOfRole(from, to)
+		}
+	}
+	if c.to.Kind == catalog.Snowflake && onAWS(c.end()) {
+		s.outbound(c.end(), audiences(c.to)...)
+	}
+}
+
+// needs is the permission that is asked of whoever enters the account at i.
+func (c chain) needs(i int) string {
+	switch {
+	case i+1 < len(c.path) && onAWS(c.path[i+1]), i+1 == len(c.path) && c.to.Kind == catalog.Snowflake:
+		return getIDToken
+	case i+1 < len(c.path):
+		return passThrough
+	}
+	return getToken
+}
+
+// audiences of the tokens that prove a tenant to a Snowflake account.
+func audiences(d *catalog.Destination) []string {
+	if d.Snowflake.Login == catalog.SnowflakeWorkloadIdentity {
+		return []string{"snowflakecomputing.com"}
+	}
+	list := []string{d.Snowflake.ExternalID}
+	if next := d.Snowflake.NextExternalID; next != "" {
+		list = append(list, next)
+	}
+	return list
+}
+
+func (s *Sheet) mine(principal string) bool { return s.walk.owners[principal] == s.For }
