@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"carnet.dev/carnet/integration/lab"
+	"carnet.dev/carnet/shared/api"
+)
+
+// The clients of this file are other languages', unmodified. scripts/test-peers installs
+// them and says where they are: CARNET_PYTHON and CARNET_AWSCLI name programs, CARNET_NODE
+// a folder with the packages of integration/foreign/package.json.
+
+// plain serves one of the lab's services without TLS, as these clients allow on loopback.
+func plain(t *testing.T, l *lab.Lab, h http.Handler) string {
+	t.Helper()
+	address, err := l.Serve(h, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + address
+}
+
+// foreignEnvironment points a client at the lab and at carnet, and at nothing of this
+// machine.
+func foreignEnvironment(t *testing.T, l *lab.Lab, dir string) []string {
+	t.Helper()
+	google, outbound := workersTokens(t, l)
+	home := t.TempDir()
+	proof, file := filepath.Join(home, "token"), filepath.Join(home, "adc.json")
+	adc := `{"type":"external_account","audience":"` + api.Audience("acme", "drop") + `","subject_token_type":"urn:ietf:params:oauth:token-type:jwt",
+		"token_url":"` + startServer(t, l, "gcp", dir) + `/v1/token","credential_source":{"file":"` + proof + `"}}`
+	for name, text := range map[string]string{proof: google, file: adc} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GOOGLE_APPLICATION_CREDENTIALS=" + file, "GOOGLE_CLOUD_PROJECT=acme-prod",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + startServer(t, l, "aws", dir) + "/v1/tenants/acme/destinations/lake/aws",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN=" + outbound, "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
+		"LAB_S3=" + plain(t, l, l.AWS.S3()), "LAB_GCS=" + plain(t, l, l.Google.Storage()),
+	}
+}
+
+func runForeign(t *testing.T, env []string, dir, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env, cmd.Dir = env, dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	t.Logf("%s", out)
+}
+
+func TestPythonClients(t *testing.T) {
+	python := os.Getenv("CARNET_PYTHON")
+	if python == "" {
+		t.Skip("CARNET_PYTHON names no Python with the packages: scripts/test-peers installs one and runs this test")
+	}
+	l, dir := startSample(t)
+	for _, script := range []string{"s3.py", "gcs.py"} {
+		runForeign(t, foreignEnvironment(t, l, dir), "foreign", python, script)
+	}
+}
+
+func TestJavaScriptClients(t *testing.T) {
+	packages := os.Getenv("CARNET_NODE")
+	if packages == "" {
+		t.Skip("CARNET_NODE names no folder with the packages: scripts/test-peers installs them and runs this test")
+	}
+	l, dir := startSample(t)
+	for _, script := range []string{"s3.mjs", "gcs.mjs"} {
+		text, err := os.ReadFile(filepath.Join("foreign", script))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(packages, script), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		runForeign(t, foreignEnvironment(t, l, dir), packages, "node", script)
+	}
+}
+
+func TestAWSCommandLine(t *testing.T) {
+	cli := os.Getenv("CARNET_AWSCLI")
+	if cli == "" {
+		t.Skip("CARNET_AWSCLI names no aws: scripts/test-peers installs it and runs this test")
+	}
+	l, dir := startSample(t)
+	env := foreignEnvironment(t, l, dir)
+	s3 := strings.TrimPrefix(env[len(env)-2], "LAB_S3=")
+	file := filepath.Join(t.TempDir(), "hello")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runForeign(t, env, ".", cli, "--endpoint-url", s3, "s3", "cp", file, "s3://acme-lake/from-operator/by-cli")
+	runForeign(t, env, ".", cli, "--endpoint-url", s3, "s3", "ls", "s3://acme-lake/from-operator/")
+	cmd := exec.CommandContext(t.Context(), cli, "--endpoint-url", s3, "s3", "cp", file, "s3://acme-lake/theirs/by-cli")
+	cmd.Env = env
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "AccessDenied") {
+		t.Errorf("outside the prefix: %v\n%s", err, out)
+	}
+}
