@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"unicode"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -68,14 +69,27 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, routes: []route{
+	return &handler{Config: c, routes: routes()}
+}
+
+func routes() []route {
+	return []route{
 		{http.MethodPost, "/v1/credentials", (*call).credentials},
 		{http.MethodPost, "/v1/credentials:batch", (*call).batch},
 		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container},
 		{http.MethodPost, "/v1/token", (*call).token},
 		{http.MethodGet, "/healthz", (*call).health},
 		{http.MethodGet, "/readyz", (*call).ready},
-	}}
+	}
+}
+
+// Routes lists what a handler answers, as "GET /path/{name}": the rest is 404 or 405.
+func Routes() []string {
+	var list []string
+	for _, r := range routes() {
+		list = append(list, r.method+" "+r.path)
+	}
+	return list
 }
 
 // ServeHTTP recovers here and not further out: aws-lambda-go would have begun a 200 by
@@ -139,7 +153,7 @@ func match(pattern, path string) (args []string, ok bool) {
 	}
 	for i, w := range want {
 		switch {
-		case strings.HasPrefix(w, "{") && got[i] != "":
+		case strings.HasPrefix(w, "{") && got[i] != "" && !strings.ContainsFunc(got[i], unicode.IsControl):
 			args = append(args, got[i])
 		case w != got[i]:
 			return nil, false

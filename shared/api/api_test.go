@@ -75,10 +75,9 @@ func (c catalogue) Tenant(_ context.Context, name string) (*exchange.Tenant, err
 }
 
 type bench struct {
-	api   http.Handler
-	lake  *place
-	log   *bytes.Buffer
-	audit []exchange.Record
+	api  http.Handler
+	lake *place
+	log  *bytes.Buffer
 }
 
 var worker = exchange.Caller{Issuer: "https://issuer.example", Subject: "worker"}

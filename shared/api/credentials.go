@@ -76,8 +76,9 @@ func (c *call) batch() {
 		c.fail(err)
 		return
 	}
+	list, _ := raw.Get("requests")
 	var all []json.RawMessage
-	if json.Unmarshal(raw["requests"], &all) != nil || len(all) == 0 || len(all) > maxBatch {
+	if json.Unmarshal(list, &all) != nil || len(all) == 0 || len(all) > maxBatch {
 		c.fail(bad("requests is a list of 1 to %d requests", maxBatch))
 		return
 	}
@@ -138,7 +139,7 @@ func (c *call) container() {
 		return
 	}
 	p := c.problem(err)
-	c.retryAfter(p)
+	c.headers(p)
 	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))
 }
 
@@ -147,7 +148,7 @@ func (c *call) containerAnswer() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.r.URL.RawQuery != "" {
+	if c.r.URL.RawQuery != "" || c.r.URL.ForceQuery {
 		return nil, bad("this path takes no query")
 	}
 	cred, err := c.Vend(c.r.Context(), exchange.Request{

@@ -48,23 +48,30 @@ type edge struct {
 // errUnauthenticated wraps why there is no verified caller, for the log.
 var errUnauthenticated = errors.New("unauthenticated")
 
-// explain is the one place where errors become answers.
+// explain is the one place where errors become answers. An edge is asked about first: what
+// it wraps is a cloud's word, with names in it, and may be anything.
 func explain(err error) problem {
 	var broken *exchange.EdgeError
 	switch {
-	case errors.Is(err, errUnauthenticated), errors.Is(err, caller.ErrUnverified):
-		return problem{status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "the request proves no caller: show one credential, as docs/api.md says"}
-	case errors.Is(err, exchange.ErrDenied):
-		return problem{status: http.StatusForbidden, Code: codeDenied, Message: "the caller may not have this destination, or there is no such destination"}
-	case errors.Is(err, exchange.ErrBadRequest):
-		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
-	case errors.Is(err, wire.ErrForm):
-		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
 	case errors.As(err, &broken):
 		return explainEdge(broken)
+	case errors.Is(err, errUnauthenticated), errors.Is(err, caller.ErrUnverified):
+		return problem{status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "the request proves no caller: show one credential, as docs/api.md says"}
+	case errors.Is(err, caller.ErrNoKeys):
+		return problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "the issuer of the credential cannot be asked for its keys", after: time.Second}
+	case errors.Is(err, exchange.ErrDenied):
+		return problem{status: http.StatusForbidden, Code: codeDenied, Message: "the caller may not have this destination, or there is no such destination"}
+	case errors.Is(err, exchange.ErrNotRecorded):
+		return internal()
+	case errors.Is(err, exchange.ErrBadRequest), errors.Is(err, wire.ErrForm):
+		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{status: http.StatusServiceUnavailable, Code: codeUnavailable, Message: "there was no answer in time", after: time.Second}
 	}
+	return internal()
+}
+
+func internal() problem {
 	return problem{status: http.StatusInternalServerError, Code: codeInternal, Message: "something is wrong here: the operator's log has it under this request_id"}
 }
 
@@ -103,15 +110,19 @@ func (c *call) refuse(status int, code, message string) {
 }
 
 func (c *call) answer(p problem) {
-	c.retryAfter(p)
+	c.headers(p)
 	c.send(p.status, encoded(struct {
 		Error problem `json:"error"`
 	}{p}))
 }
 
-func (c *call) retryAfter(p problem) {
+// headers says what else goes with an error: when to come again, and with what.
+func (c *call) headers(p problem) {
 	if p.after > 0 {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int((p.after+time.Second-1)/time.Second)))
+	}
+	if p.status == http.StatusUnauthorized {
+		c.w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 }
 

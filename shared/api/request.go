@@ -8,11 +8,13 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/strict"
 )
 
 // maxBody is the most that a request may carry.
@@ -22,14 +24,16 @@ func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{exchange.ErrBadRequest}, args...)...)
 }
 
-// body reads a request's body of the one content type.
+// body reads a request's body of the one content type. What is asked for stands in it and
+// nowhere else.
 func (c *call) body(contentType string) ([]byte, error) {
-	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || kind != contentType || len(c.r.Header["Content-Type"]) != 1 {
+	switch {
+	case !c.is(contentType):
 		return nil, bad("write Content-Type: %s", contentType)
-	}
-	if len(c.r.Header["Content-Encoding"]) > 0 {
+	case len(c.r.Header["Content-Encoding"]) > 0:
 		return nil, bad("send the body as it is, without a Content-Encoding")
+	case c.r.URL.RawQuery != "" || c.r.URL.ForceQuery:
+		return nil, bad("this path takes no query: write everything into the body")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
 	var long *http.MaxBytesError
@@ -42,99 +46,80 @@ func (c *call) body(contentType string) ([]byte, error) {
 	return text, nil
 }
 
-// object reads a JSON object strictly: one object and nothing behind it, no key twice,
-// and each key written exactly as one of those that are known.
-func object(text []byte, known ...string) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, bad("the body is no JSON object")
+func (c *call) is(contentType string) bool {
+	values := c.r.Header["Content-Type"]
+	if len(values) != 1 || values[0] == contentType {
+		return len(values) == 1
 	}
-	fields := make(map[string]json.RawMessage, len(known))
-	for dec.More() {
-		t, err := dec.Token()
-		key, isKey := t.(string)
-		if err != nil || !isKey {
-			return nil, bad("the body is no JSON object")
-		}
-		if err := expected(key, known, fields); err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, bad("the value of %q is no JSON", key)
-		}
-		fields[key] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, bad("the body is no JSON object")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, bad("there is something behind the JSON object")
-	}
-	return fields, nil
+	kind, _, err := mime.ParseMediaType(values[0]) // with a charset
+	return err == nil && kind == contentType
 }
 
-func expected(key string, known []string, got map[string]json.RawMessage) error {
-	if _, twice := got[key]; twice {
-		return bad("the key %q is there twice", key)
+// object reads a JSON object of which each key is one of those that are known.
+func object(text []byte, known ...string) (strict.Object, error) {
+	o, err := strict.Parse(text)
+	if err != nil {
+		return nil, bad("the body: %w", err)
 	}
-	for _, k := range known {
-		switch {
-		case key == k:
-			return nil
-		case strings.EqualFold(key, k):
-			return bad("the key %q is not known: write %q", key, k)
+	for _, m := range o {
+		if !slices.Contains(known, m.Key) {
+			return nil, bad("the key %q is not known: write %s", m.Key, strings.Join(known, ", "))
 		}
 	}
-	return bad("the key %q is not known: write %s", key, strings.Join(known, ", "))
+	return o, nil
 }
 
 // fields reads values out of an object and remembers the first mistake.
 type fields struct {
-	raw map[string]json.RawMessage
+	strict.Object
 	err error
 }
 
 func (f *fields) text(key string) string {
-	var s string
-	raw, ok := f.raw[key]
+	raw, ok := f.Get(key)
 	if !ok || f.err != nil {
 		return ""
 	}
-	if json.Unmarshal(raw, &s) != nil || bytes.Equal(raw, []byte("null")) {
+	s, err := strict.String(raw)
+	switch {
+	case err != nil:
 		f.err = bad("%s is no string", key)
-		return ""
-	}
-	if strings.ContainsFunc(s, unicode.IsControl) {
+	case strings.ContainsFunc(s, unicode.IsControl):
 		f.err = bad("%s has a control character in it", key)
 	}
 	return s
 }
 
 func (f *fields) texts(key string) []string {
-	raw, ok := f.raw[key]
+	raw, ok := f.Get(key)
 	if !ok || f.err != nil {
 		return nil
 	}
-	var list []string
-	if json.Unmarshal(raw, &list) != nil || bytes.Equal(raw, []byte("null")) {
+	var raws []json.RawMessage
+	if json.Unmarshal(raw, &raws) != nil || bytes.Equal(raw, []byte("null")) {
 		f.err = bad("%s is no list of strings", key)
 		return nil
 	}
-	if len(list) == 0 {
+	if len(raws) == 0 {
 		f.err = bad("%s is empty, which would be no grant at all: leave it out for all that the catalog grants", key)
 	}
-	for _, s := range list {
-		if strings.ContainsFunc(s, unicode.IsControl) {
+	list := make([]string, len(raws))
+	for i, raw := range raws {
+		s, err := strict.String(raw)
+		switch {
+		case err != nil:
+			f.err = bad("%s is no list of strings", key)
+		case strings.ContainsFunc(s, unicode.IsControl):
 			f.err = bad("%s has a control character in it", key)
 		}
+		list[i] = s
 	}
 	return list
 }
 
 // duration reads "15m", or a number of seconds.
 func (f *fields) duration(key string) time.Duration {
-	raw, ok := f.raw[key]
+	raw, ok := f.Get(key)
 	if !ok || f.err != nil {
 		return 0
 	}
@@ -160,7 +145,7 @@ func parse(text []byte) (exchange.Request, error) {
 	if err != nil {
 		return exchange.Request{}, err
 	}
-	f := &fields{raw: raw}
+	f := fields{Object: raw}
 	req := exchange.Request{
 		Tenant: f.text("tenant"), Destination: f.text("destination"), MinTTL: f.duration("min_ttl"), Job: f.text("job"),
 	}
@@ -172,7 +157,7 @@ func parse(text []byte) (exchange.Request, error) {
 	case len(req.Job) > maxJob:
 		return req, bad("job has more than %d bytes", maxJob)
 	}
-	if grant, ok := raw["grant"]; ok {
+	if grant, ok := raw.Get("grant"); ok {
 		req.Grant, err = parseGrant(grant)
 	}
 	return req, err
@@ -183,7 +168,7 @@ func parseGrant(text []byte) (exchange.Grant, error) {
 	if err != nil {
 		return exchange.Grant{}, fmt.Errorf("%w (in grant)", err)
 	}
-	f := &fields{raw: raw}
+	f := fields{Object: raw}
 	g := exchange.Grant{Access: exchange.Access(f.text("access")), Prefixes: f.texts("prefixes")}
 	switch {
 	case f.err != nil:

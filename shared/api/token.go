@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/wire"
@@ -41,8 +43,8 @@ func (c *call) token() {
 		return
 	}
 	p := c.problem(err)
-	c.retryAfter(p)
 	status, code := oauth(err, p)
+	c.headers(problem{status: status, after: p.after})
 	c.send(status, encoded(map[string]string{"error": code, "error_description": p.Message + " (" + c.id + ")"}))
 }
 
@@ -95,17 +97,12 @@ func (c *call) form() (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.r.URL.RawQuery != "" {
-		return nil, bad("send the parameters in the body")
-	}
 	form, err := url.ParseQuery(string(text))
 	if err != nil {
 		return nil, bad("the body is no form")
 	}
-	for name, values := range form {
-		if len(values) != 1 {
-			return nil, bad("the parameter %q is there twice", name)
-		}
+	if err := once(form); err != nil {
+		return nil, err
 	}
 	subject := form.Get("subject_token_type")
 	switch {
@@ -117,8 +114,27 @@ func (c *call) form() (url.Values, error) {
 		return nil, bad("subject_token_type is neither %s nor %s", typeJWT, typeID)
 	case form.Has("actor_token"):
 		return nil, bad("an actor_token means nothing here")
+	case form.Has("resource"):
+		return nil, fmt.Errorf("%w: %w", errTarget, bad("a resource means nothing here: the audience names the destination"))
 	}
 	return form, nil
+}
+
+// once refuses a parameter that is there twice, in whatever case, or that no person would
+// write. Parameters that are not known are ignored, as RFC 6749 has it.
+func once(form url.Values) error {
+	seen := make(map[string]bool, len(form))
+	for name, values := range form {
+		folded := strings.ToLower(name)
+		if len(values) != 1 || seen[folded] {
+			return bad("the parameter %q is there twice", name)
+		}
+		seen[folded] = true
+		if strings.ContainsFunc(values[0], unicode.IsControl) || !utf8.ValidString(values[0]) {
+			return bad("the parameter %q has a control character in it", name)
+		}
+	}
+	return nil
 }
 
 func target(audience string) (tenant, destination string, ok bool) {
