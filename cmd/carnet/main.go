@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,8 +18,17 @@ func main() {
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "carnet:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is 1 unless the error says otherwise.
+func exitCode(err error) int {
+	var own interface{ ExitCode() int }
+	if errors.As(err, &own) {
+		return own.ExitCode()
+	}
+	return 1
 }
 
 func root() *cobra.Command {
@@ -32,5 +42,6 @@ Nobody on the way has a stored key.`,
 		SilenceErrors: true,
 	}
 	cmd.AddCommand(labCommand(), serveCommand(), vendCommand())
+	cmd.AddCommand(trustCommand())
 	return cmd
 }

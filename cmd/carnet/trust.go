@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/deployment"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/exchange/gcpid"
+	"carnet.dev/carnet/shared/trust"
+)
+
+// trustOptions are what its flags say.
+type trustOptions struct {
+	catalog, owner, format, document string
+	runtime, modules                 string
+	subjects                         []string
+	ask                              trust.Ask
+	access                           string
+}
+
+func trustCommand() *cobra.Command {
+	o := new(trustOptions)
+	cmd := &cobra.Command{
+		Use:   "trust TENANT/DESTINATION",
+		Short: "Print exactly what one owner of a chain must apply",
+		Long: `Trust prints what one owner applies so that a destination can be reached: the roles and
+their policies, the accounts and their bindings, the SQL. It is the least that lets the
+chain through, with the reason for each condition in a comment (in JSON: beside it).
+
+Nothing is called and nothing is changed. What the catalog does not know, such as the
+numeric id of a Google service account, is taken by a flag; a process that is the runtime
+(CARNET_RUNTIME is set) asks for it. Otherwise a placeholder stands there, with the
+command that prints the value, and the exit code is 3.
+
+Exit codes: 0 printed, 1 not printed, 3 printed with a placeholder in it.`,
+		Example: `  carnet trust acme/lake --for third-party --as cloudformation > role.yaml
+  carnet trust acme/lake --document trust > trust.json
+  carnet trust acme/drop --for third-party --as gcloud
+  carnet trust acme/lake --for operator --as terraform
+  carnet trust acme/frost --as sql --database SALES --schema SHARED --warehouse LOADING
+  carnet trust globex/lake --google-subject 100000000000000000003`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeDestinations,
+		RunE:              o.run,
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *trustOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	catalogFlag(cmd, &o.catalog)
+	f.StringVar(&o.owner, "for", string(exchange.ThirdParty), "whose part: third-party, tenant or operator")
+	f.StringVar(&o.format, "as", "", "json, terraform, cloudformation, gcloud or sql (default: what fits the kind)")
+	f.StringVar(&o.runtime, "runtime", "both", "from where the destination is reached: aws, gcp or both")
+	f.StringVar(&o.document, "document", "", "print one policy document alone: trust or permissions, of the destination's role")
+	f.StringVar(&o.modules, "modules", "./terraform/modules", "where Terraform finds the modules")
+	f.StringSliceVar(&o.subjects, "google-subject", nil, "numeric id of the tenant's Google service account, or EMAIL=ID of any that is named")
+	f.StringVar(&o.ask.Issuer, "aws-issuer", "", "issuer of the operator's outbound tokens (default: the one in carnet.yaml)")
+	f.StringVar(&o.ask.WorkgroupID, "workgroup-id", "", "id of the Redshift workgroup")
+	f.StringVar(&o.ask.PublicKey, "public-key", "", "a Snowflake user's public key, in base64")
+	f.StringVar(&o.ask.Database.Name, "database", "", "Snowflake: the database to grant on")
+	f.StringVar(&o.ask.Database.Schema, "schema", "", "Snowflake, Redshift: the schema to grant on")
+	f.StringVar(&o.ask.Database.Warehouse, "warehouse", "", "Snowflake: the warehouse to grant")
+	f.StringVar(&o.ask.Database.Role, "role", "", "Snowflake: the role to make")
+	f.StringVar(&o.access, "access", string(exchange.ReadWrite), "Snowflake, Redshift: what the SQL grants: read, write or read_write")
+	complete(cmd, "for", "third-party", "tenant", "operator")
+	complete(cmd, "as", "json", "terraform", "cloudformation", "gcloud", "sql")
+	complete(cmd, "runtime", "aws", "gcp", "both")
+	complete(cmd, "document", "trust", "permissions")
+}
+
+func (o *trustOptions) run(cmd *cobra.Command, args []string) error {
+	sheet, err := o.sheet(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	if err := o.print(cmd.OutOrStdout(), sheet); err != nil {
+		return err
+	}
+	return missing(sheet)
+}
+
+func (o *trustOptions) sheet(cmd *cobra.Command, name string) (*trust.Sheet, error) {
+	c, err := openCatalog(o.catalog)
+	if err != nil {
+		return nil, err
+	}
+	tenant, dest, err := destinationArg(name)
+	if err != nil {
+		return nil, err
+	}
+	op, err := c.operator(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	if o.ask.Tenant, err = c.tenant(cmd.Context(), tenant); err != nil {
+		return nil, err
+	}
+	o.ask.Destination, o.ask.For, o.ask.Database.Access = dest, exchange.Owner(o.owner), exchange.Access(o.access)
+	if err := o.valid(); err != nil {
+		return nil, err
+	}
+	return o.filled(cmd, op)
+}
+
+func (o *trustOptions) valid() error {
+	if !slices.Contains([]exchange.Owner{exchange.ThirdParty, exchange.TenantSide, exchange.Operator}, o.ask.For) {
+		return fmt.Errorf("--for is %q: write third-party, tenant or operator", o.owner)
+	}
+	if a := o.ask.Database.Access; !a.CanRead() && !a.CanWrite() {
+		return fmt.Errorf("--access is %q: write read, write or read_write", o.access)
+	}
+	switch o.runtime {
+	case "aws", "gcp":
+		o.ask.Runtimes = []string{o.runtime}
+	case "both", "":
+	default:
+		return fmt.Errorf("--runtime is %q: write aws, gcp or both", o.runtime)
+	}
+	return o.readSubjects()
+}
+
+// readSubjects takes ID, which is the tenant's own account's, and EMAIL=ID.
+func (o *trustOptions) readSubjects() error {
+	o.ask.Subjects = map[string]string{}
+	for _, given := range o.subjects {
+		email, id, ok := strings.Cut(given, "=")
+		if !ok && o.ask.Tenant.Identities.GCP == nil {
+			return fmt.Errorf("--google-subject %s: tenant %s has no account in its identities, so write EMAIL=ID", given, o.ask.Tenant.Name)
+		}
+		if !ok {
+			email, id = o.ask.Tenant.Identities.GCP.Email, given
+		}
+		if strings.Trim(id, "0123456789") != "" || len(id) < 15 || len(id) > 25 {
+			return fmt.Errorf("--google-subject %s: the numeric id of a service account has about 21 digits: gcloud iam service-accounts describe %s --format='value(uniqueId)'", given, email)
+		}
+		o.ask.Subjects[email] = id
+	}
+	return nil
+}
+
+// filled writes the sheet, and once more with the ids that the runtime could tell.
+func (o *trustOptions) filled(cmd *cobra.Command, op *catalog.Operator) (*trust.Sheet, error) {
+	s, err := trust.For(op, o.ask)
+	if err != nil || len(s.Missing) == 0 || os.Getenv("CARNET_RUNTIME") == "" {
+		return s, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
+	defer cancel()
+	found, err := lookUp(ctx, o.catalog, o.ask.Tenant, op)
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the runtime could not be asked for the accounts' ids: %v\n", err)
+	}
+	for email, id := range found {
+		if o.ask.Subjects[email] == "" {
+			o.ask.Subjects[email] = id
+		}
+	}
+	return trust.For(op, o.ask)
+}
+
+// lookUp asks for an ID token of the tenant's account, and of the runtime's own where it
+// is on Google Cloud: the subject of each is the account's numeric id.
+func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Operator) (map[string]string, error) {
+	config, err := deployment.FromEnv()
+	if err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		config.Catalog = dir
+	}
+	config.Audit, config.Platform = io.Discard, platform.Credentials
+	d, err := deployment.New(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	ids, wrong := map[string]string{}, []error(nil)
+	ask := func(email string, as exchange.Identity, err error) {
+		if err == nil {
+			ids[email], err = subjectOf(ctx, as)
+		}
+		wrong = append(wrong, err)
+	}
+	if t.Identities.GCP != nil {
+		as, err := account(d, op, t.Identities.GCP).Enter(d.Runtime)
+		ask(t.Identities.GCP.Email, as, err)
+	}
+	if own, ok := d.Runtime.(*gcpid.Identity); ok {
+		ask(own.Principal(), own, nil)
+	}
+	return ids, errors.Join(wrong...)
+}
+
+func account(d *deployment.Deployment, op *catalog.Operator, a *catalog.ServiceAccount) gcpid.ServiceAccount {
+	entered := gcpid.ServiceAccount{Cloud: d.Google, Email: a.Email, Entry: gcpid.Entry(a.Entry)}
+	for _, p := range op.Providers {
+		if a.Provider != "" && p.Name != a.Provider || entered.Provider != nil {
+			continue
+		}
+		form := exchange.SignedCallerIdentity
+		if p.Kind == catalog.ProviderOIDC {
+			form = exchange.RS256
+		}
+		entered.Provider = d.Google.NewProvider(p.Name, form)
+	}
+	return entered
+}
+
+// subjectOf reads the subject of a token that Google has just given us. Its audience is
+// nobody's.
+func subjectOf(ctx context.Context, as exchange.Identity) (string, error) {
+	token, err := as.SubjectToken(ctx, exchange.RelyingParty{Audience: "https://carnet.invalid/trust", Accepts: []exchange.Form{exchange.RS256}})
+	if err != nil {
+		return "", err
+	}
+	parts := strings.Split(token.Value.Reveal(), ".")
+	if len(parts) != 3 {
+		return "", errors.New("the answer is no JWT")
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct {
+		Sub string `json:"sub"`
+	}
+	if err != nil || json.Unmarshal(text, &claims) != nil || claims.Sub == "" {
+		return "", errors.New("the answer has no subject")
+	}
+	return claims.Sub, nil
+}
+
+func (o *trustOptions) print(w io.Writer, s *trust.Sheet) error {
+	if o.document != "" {
+		return o.printDocument(w, s)
+	}
+	format := trust.Format(o.format)
+	if format == "" {
+		format = s.Usual()
+	}
+	return s.Write(w, format, trust.Options{Modules: o.modules})
+}
+
+// printDocument prints what the AWS CLI takes as file://.
+func (o *trustOptions) printDocument(w io.Writer, s *trust.Sheet) error {
+	d := o.ask.Tenant.Destinations[o.ask.Destination]
+	if d.Role == nil || s.For != exchange.ThirdParty {
+		return fmt.Errorf("--document is for the role of an s3 or redshift destination, with --for third-party: write --as %s", s.Usual())
+	}
+	text, err := []byte(nil), error(nil)
+	switch o.document {
+	case "trust":
+		text, err = s.Roles[0].TrustPolicy()
+	case "permissions":
+		text, err = s.Roles[0].PermissionsPolicy()
+	default:
+		err = fmt.Errorf("--document is %q: write trust or permissions", o.document)
+	}
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
+func missing(s *trust.Sheet) error {
+	if len(s.Missing) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, m := range s.Missing {
+		lines = append(lines, fmt.Sprintf("%s stands for %s: %s\n  or %s", m.Placeholder, m.What, m.Command, m.Flag))
+	}
+	return exitError{exitPlaceholder, errors.New("printed with a placeholder in it\n" + strings.Join(lines, "\n"))}
+}

@@ -1,0 +1,243 @@
+package trust
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// A Format is what an owner applies things with.
+type Format string
+
+// The formats.
+const (
+	JSON           Format = "json"
+	Terraform      Format = "terraform"
+	CloudFormation Format = "cloudformation"
+	Gcloud         Format = "gcloud"
+	SQLText        Format = "sql"
+)
+
+// Formats lists them all.
+func Formats() []Format { return []Format{JSON, Terraform, CloudFormation, Gcloud, SQLText} }
+
+// ErrFormat wraps why a sheet cannot be written in a format, and which to ask for.
+var ErrFormat = errors.New("not in this format")
+
+// Usual is the format that fits a sheet best.
+func (s *Sheet) Usual() Format {
+	switch {
+	case len(s.Roles) > 0:
+		return JSON
+	case !s.Google.empty():
+		return Gcloud
+	}
+	return SQLText
+}
+
+// Options say how a sheet is written.
+type Options struct {
+	Modules string // where Terraform's modules are; empty: ./terraform/modules
+}
+
+// Write writes the sheet. The error is ErrFormat where the format has nothing of it.
+func (s *Sheet) Write(w io.Writer, f Format, o Options) error {
+	var text string
+	var err error
+	switch f {
+	case JSON:
+		text, err = s.json()
+	case Terraform:
+		text, err = s.terraform(o)
+	case CloudFormation:
+		text, err = s.cloudFormation()
+	case Gcloud:
+		text, err = s.gcloud()
+	case SQLText:
+		text, err = s.sqlText()
+	default:
+		return fmt.Errorf("%w: %q is none: write json, terraform, cloudformation, gcloud or sql", ErrFormat, f)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// wrong says which format fits, where this one has nothing of the sheet.
+func (s *Sheet) wrong(f Format, why string) error {
+	return fmt.Errorf("%w: %s, and %s prints none of that: write --as %s", ErrFormat, why, f, s.Usual())
+}
+
+// title says what the text is and whose.
+func (s *Sheet) title() []string {
+	who := map[exchange.Owner]string{exchange.ThirdParty: "the third party", exchange.TenantSide: "the tenant", exchange.Operator: "the operator"}[s.For]
+	lines := []string{fmt.Sprintf("%s/%s, a destination of kind %s: what %s applies.", s.Tenant, s.Destination, s.Kind, who)}
+	if s.For != exchange.ThirdParty {
+		lines = append(lines, "It holds what all destinations of "+s.Tenant+" need of the same identities.")
+	}
+	for _, m := range s.Missing {
+		lines = append(lines, "", "FILL IN "+m.Placeholder+": "+m.What+".", "  "+m.Command, "  or print this again with "+m.Flag)
+	}
+	return lines
+}
+
+// commented puts lines behind a mark, broken at about 90 characters.
+func commented(mark, indent string, lines ...string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		for _, part := range broken(line, 90-len(indent)-len(mark)) {
+			b.WriteString(strings.TrimRight(indent+mark+" "+part, " ") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// broken breaks a sentence at spaces; what is indented is a command, and stays whole.
+func broken(text string, width int) []string {
+	if strings.HasPrefix(text, "  ") {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
+// A document is a policy.
+type document struct {
+	Version   string
+	Statement []Statement
+}
+
+func policy(list []Statement) document { return document{"2012-10-17", list} }
+
+// TrustPolicy is who may enter, as one JSON document.
+func (r *Role) TrustPolicy() ([]byte, error) { return indented(policy(r.Trust)) }
+
+// PermissionsPolicy is what the role may do, as one JSON document.
+func (r *Role) PermissionsPolicy() ([]byte, error) { return indented(policy(r.Policy)) }
+
+func indented(v any) ([]byte, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return []byte(b.String()), err
+}
+
+type jsonSheet struct {
+	Tenant      string         `json:"tenant"`
+	Destination string         `json:"destination"`
+	Kind        string         `json:"kind"`
+	For         exchange.Owner `json:"for"`
+	Missing     []Missing      `json:"missing,omitempty"`
+	Roles       []jsonRole     `json:"roles,omitempty"`
+	Google      *jsonGoogle    `json:"google,omitempty"`
+	SQL         []string       `json:"sql,omitempty"`
+}
+
+type jsonRole struct {
+	ARN         string              `json:"role"`
+	Name        string              `json:"name"`
+	Path        string              `json:"path"`
+	MaxSession  int                 `json:"max_session_duration"`
+	TrustPolicy *document           `json:"trust_policy,omitempty"`
+	Policies    map[string]document `json:"policies,omitempty"`
+	Why         map[string]string   `json:"why"` // by Sid
+}
+
+type jsonGoogle struct {
+	Accounts    []string         `json:"service_accounts,omitempty"`
+	CustomRoles []jsonCustomRole `json:"custom_roles,omitempty"`
+	Pools       []jsonPool       `json:"pools,omitempty"`
+	Bindings    []Binding        `json:"bindings"`
+}
+
+type jsonCustomRole struct {
+	Name        string   `json:"name"`
+	Permissions []string `json:"permissions"`
+	Why         string   `json:"why"`
+}
+
+type jsonPool struct {
+	Project   string            `json:"project_number"`
+	Pool      string            `json:"pool"`
+	Provider  string            `json:"provider"`
+	Account   string            `json:"aws_account"`
+	Mapping   map[string]string `json:"attribute_mapping"`
+	Condition string            `json:"attribute_condition"`
+	Why       string            `json:"why"`
+}
+
+func (s *Sheet) json() (string, error) {
+	doc := jsonSheet{Tenant: s.Tenant, Destination: s.Destination, Kind: string(s.Kind), For: s.For, Missing: s.Missing}
+	for _, r := range s.Roles {
+		doc.Roles = append(doc.Roles, r.json())
+	}
+	if !s.Google.empty() {
+		doc.Google = s.Google.json()
+	}
+	for _, q := range s.SQL {
+		doc.SQL = append(doc.SQL, q.Text)
+	}
+	text, err := indented(doc)
+	return string(text), err
+}
+
+func (r *Role) json() jsonRole {
+	j := jsonRole{ARN: r.ARN, Name: r.Name(), Path: r.Path(), MaxSession: r.MaxSession, Why: map[string]string{}}
+	if len(r.Trust) > 0 {
+		d := policy(r.Trust)
+		j.TrustPolicy = &d
+	}
+	if len(r.Policy) > 0 {
+		j.Policies = map[string]document{r.PolicyName: policy(r.Policy)}
+	}
+	for _, st := range append(r.Trust[:len(r.Trust):len(r.Trust)], r.Policy...) {
+		j.Why[st.Sid] = st.Why
+	}
+	return j
+}
+
+func (g Google) json() *jsonGoogle {
+	j := &jsonGoogle{Accounts: g.Accounts, Bindings: g.Bindings}
+	for _, r := range g.CustomRoles {
+		j.CustomRoles = append(j.CustomRoles, jsonCustomRole{r.Name(), r.Permissions, r.Why})
+	}
+	for _, p := range g.Pools {
+		j.Pools = append(j.Pools, jsonPool{p.Number, p.Pool, p.Provider, p.Account, p.Mapping(), p.Condition(), p.Why})
+	}
+	return j
+}
+
+// sqlText is what an administrator of the database runs.
+func (s *Sheet) sqlText() (string, error) {
+	if len(s.SQL) == 0 {
+		return "", s.wrong(SQLText, fmt.Sprintf("%s is no database of the %s's", s.Kind, s.For))
+	}
+	var b strings.Builder
+	b.WriteString(commented("--", "", s.title()...))
+	if len(s.Roles) > 0 {
+		b.WriteString(commented("--", "", "", "This is the database's part: the role is printed with --as json, cloudformation or terraform."))
+	}
+	b.WriteString("\n")
+	for i, q := range s.SQL {
+		if q.Why != "" && (i == 0 || s.SQL[i-1].Why != q.Why) {
+			b.WriteString(commented("--", "", q.Why))
+		}
+		b.WriteString(q.Text + "\n")
+	}
+	return b.String(), nil
+}
