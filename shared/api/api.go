@@ -48,10 +48,12 @@ type handler struct {
 	routes []route
 }
 
-// A route is a method and a path, in which {t} and {d} stand for a name.
+// A route is a method and a path, in which {t} and {d} stand for a name. Whatever goes
+// wrong on it, a panic too, is told in the shape that its readers know.
 type route struct {
 	method, path string
 	serve        func(*call)
+	fail         func(*call, error)
 }
 
 // A call is one request on its way through.
@@ -60,6 +62,7 @@ type call struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	id   string
+	to   route
 	args []string // what stood for the path's names
 	sent bool
 }
@@ -74,12 +77,12 @@ func New(c Config) http.Handler {
 
 func routes() []route {
 	return []route{
-		{http.MethodPost, "/v1/credentials", (*call).credentials},
-		{http.MethodPost, "/v1/credentials:batch", (*call).batch},
-		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container},
-		{http.MethodPost, "/v1/token", (*call).token},
-		{http.MethodGet, "/healthz", (*call).health},
-		{http.MethodGet, "/readyz", (*call).ready},
+		{http.MethodPost, "/v1/credentials", (*call).credentials, (*call).fail},
+		{http.MethodPost, "/v1/credentials:batch", (*call).batch, (*call).fail},
+		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container, (*call).failContainer},
+		{http.MethodPost, "/v1/token", (*call).token, (*call).failToken},
+		{http.MethodGet, "/healthz", (*call).health, (*call).fail},
+		{http.MethodGet, "/readyz", (*call).ready, (*call).fail},
 	}
 }
 
@@ -95,7 +98,7 @@ func Routes() []string {
 // ServeHTTP recovers here and not further out: aws-lambda-go would have begun a 200 by
 // then.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{handler: h, w: w, r: r, id: rand.Text()}
+	c := &call{handler: h, w: w, r: r, id: rand.Text(), to: route{fail: (*call).fail}}
 	w.Header().Set("X-Request-Id", c.id)
 	w.Header().Set("Cache-Control", "no-store")
 	defer c.recovered()
@@ -109,9 +112,10 @@ func (c *call) recovered() {
 	}
 	// The value may hold anything; its type and the stack tell where to look.
 	c.Log.Error("panic", "request_id", c.id, "stack", string(debug.Stack()))
-	if !c.sent {
-		c.fail(errPanic)
+	if c.sent {
+		return
 	}
+	c.to.fail(c, errPanic)
 }
 
 var errPanic = errors.New("panic")
@@ -128,7 +132,7 @@ func (c *call) route() {
 		switch {
 		case !ok:
 		case to.method == c.r.Method:
-			c.args = args
+			c.to, c.args = to, args
 			to.serve(c)
 			return
 		default:

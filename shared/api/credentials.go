@@ -130,14 +130,19 @@ func (c *call) result(who exchange.Caller, text []byte, id string) (out []byte) 
 	return append(append([]byte(`{"credential":`), cred...), '}')
 }
 
-// container answers an AWS SDK. Its errors have the shape of a container endpoint's.
-// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+// container answers an AWS SDK.
 func (c *call) container() {
 	out, err := c.containerAnswer()
-	if err == nil {
-		c.send(http.StatusOK, out)
+	if err != nil {
+		c.failContainer(err)
 		return
 	}
+	c.send(http.StatusOK, out)
+}
+
+// failContainer answers with an error in the shape of a container endpoint's.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+func (c *call) failContainer(err error) {
 	p := c.problem(err)
 	c.headers(p)
 	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))

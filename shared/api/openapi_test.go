@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"carnet.dev/carnet/shared/api"
+	"carnet.dev/carnet/shared/caller"
+	"carnet.dev/carnet/shared/exchange"
 )
 
 // A description is docs/openapi.yaml, with a compiler for its schemas.
@@ -79,9 +83,98 @@ func (d description) response(t *testing.T, path, method string, a answer) {
 	}
 }
 
+// headers checks that an answer has the headers that the description promises of it.
+func (d description) headers(t *testing.T, path, method string, a answer) {
+	t.Helper()
+	r, _ := d.at("paths", path, method, "responses", strconv.Itoa(a.status)).(map[string]any)
+	if ref, ok := r["$ref"].(string); ok {
+		r = d.at(strings.Split(strings.TrimPrefix(ref, "#/"), "/")...).(map[string]any)
+	}
+	promised, _ := r["headers"].(map[string]any)
+	for name, h := range promised {
+		at := strings.TrimPrefix(h.(map[string]any)["$ref"].(string), "#/")
+		schema, err := d.compiler.Compile("openapi.json#/" + at + "/schema")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(a.header.Get(name)); err != nil {
+			t.Errorf("%s %s %d: %s is %q", method, path, a.status, name, a.header.Get(name))
+		}
+	}
+	if a.header.Get("Cache-Control") != "no-store" || a.header.Get("X-Request-Id") == "" || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("%s %s %d: %v", method, path, a.status, a.header)
+	}
+}
+
+func (d description) at(path ...string) any {
+	var here any = d.doc
+	for _, name := range path {
+		m, _ := here.(map[string]any)
+		here = m[name]
+	}
+	return here
+}
+
+// TestTheDescriptionHasEveryRoute, and no other.
+func TestTheDescriptionHasEveryRoute(t *testing.T) {
+	var described []string
+	names := strings.NewReplacer("{tenant}", "{t}", "{destination}", "{d}")
+	for path, methods := range openapi(t).doc["paths"].(map[string]any) {
+		for method := range methods.(map[string]any) {
+			described = append(described, strings.ToUpper(method)+" "+names.Replace(path))
+		}
+	}
+	slices.Sort(described)
+	if routes := slices.Sorted(slices.Values(api.Routes())); !slices.Equal(described, routes) {
+		t.Errorf("described: %q\nanswered: %q", described, routes)
+	}
+}
+
+// TestTheDescriptionAndTheHandlerTakeTheSame: what a client may send by the schema is
+// taken, and what it may not is refused.
+func TestTheDescriptionAndTheHandlerTakeTheSame(t *testing.T) {
+	d, b := openapi(t), newBench()
+	schema, err := d.compiler.Compile("openapi.json#/components/schemas/Request")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]bool{
+		`{"tenant":"acme","destination":"lake"}`:                             true,
+		`{"tenant":"acme","destination":"lake","min_ttl":"15m"}`:             true,
+		`{"tenant":"acme","destination":"lake","min_ttl":900,"job":"x"}`:     true,
+		`{"tenant":"acme","destination":"lake","grant":{"access":"read"}}`:   true,
+		`{"tenant":"acme","destination":"lake","grant":{"prefixes":["a/"]}}`: true,
+		`{"tenant":"acme"}`:                                                               false,
+		`{"tenant":"acme","destination":"lake","x":1}`:                                    false,
+		`{"tenant":null,"destination":"lake"}`:                                            false,
+		`{"tenant":"acme","destination":"lake","min_ttl":0}`:                              false,
+		`{"tenant":"acme","destination":"lake","min_ttl":86401}`:                          false,
+		`{"tenant":"acme","destination":"lake","min_ttl":1.5}`:                            false,
+		`{"tenant":"acme","destination":"lake","min_ttl":null}`:                           false,
+		`{"tenant":"acme","destination":"lake","min_ttl":"soon"}`:                         false,
+		`{"tenant":"acme","destination":"lake","min_ttl":"-5m"}`:                          false,
+		`{"tenant":"acme","destination":"lake","grant":{}}`:                               false,
+		`{"tenant":"acme","destination":"lake","grant":{"prefixes":[]}}`:                  false,
+		`{"tenant":"acme","destination":"lake","grant":{"access":"admin"}}`:               false,
+		`{"tenant":"acme","destination":"lake","grant":{"role":"x"}}`:                     false,
+		`{"tenant":"acme","destination":"lake","grant":{"prefixes":"a/"}}`:                false,
+		`{"tenant":"acme","destination":"lake","job":7}`:                                  false,
+		`{"tenant":"acme","destination":"lake","job":"` + strings.Repeat("x", 257) + `"}`: false,
+		`["tenant"]`: false,
+	} {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		byHandler := b.do(post("/v1/credentials", body)).status == http.StatusOK
+		if bySchema := schema.Validate(value) == nil; bySchema != want || byHandler != want {
+			t.Errorf("%s: the schema takes it: %v, the handler: %v", body, bySchema, byHandler)
+		}
+	}
+}
+
 // TestTheDescriptionIsTrue: each answer of the handler is one that docs/openapi.yaml
-// describes, each that it describes is seen here (a 500 and a 503 of readyz apart, in other
-// tests), and it has every route.
+// describes, with its headers, and each that it describes is seen here.
 func TestTheDescriptionIsTrue(t *testing.T) {
 	d, b := openapi(t), newBench()
 	form := func(audience, token string) *http.Request {
@@ -98,11 +191,31 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 	one := func(destination string) *http.Request {
 		return post("/v1/credentials", `{"tenant":"acme","destination":"`+destination+`"}`)
 	}
+	lost := newBench(func(c *api.Config) {
+		c.Ready = func(context.Context) error { return errors.New("no catalog") }
+		c.Verify = func(_ context.Context, token string) (exchange.Caller, error) {
+			if token == "away" {
+				return exchange.Caller{}, caller.ErrNoKeys
+			}
+			panic("no verifier")
+		}
+	})
+	const many = "/v1/credentials:batch"
 	seen := map[string]bool{}
+	check := func(path, method string, got answer) {
+		t.Helper()
+		seen[method+" "+path+" "+strconv.Itoa(got.status)] = true
+		d.response(t, path, method, got)
+		d.headers(t, path, method, got)
+	}
+	check("/readyz", "get", lost.do(get("/readyz")))
+	check(many, "post", lost.do(post(many, "{}")))
+	check(many, "post", lost.do(post(many, "{}", "Authorization", "away")))
 	for _, x := range []struct {
 		path, method string
 		r            *http.Request
 	}{
+		{aws, "get", get("/v1/tenants/acme/destinations/panics/aws")}, {"/v1/token", "post", form(api.Audience("acme", "panics"), "good")},
 		{"/v1/credentials", "post", one("lake")}, {"/v1/credentials", "post", one("drop")}, {"/v1/credentials", "post", one("refused")},
 		{"/v1/credentials", "post", one("busy")}, {"/v1/credentials", "post", one("away")}, {"/v1/credentials", "post", one("panics")},
 		{"/v1/credentials", "post", one("nothere")}, {"/v1/credentials", "post", post("/v1/credentials", "{}")}, {"/v1/credentials", "post", bad(one("lake"))},
@@ -119,15 +232,12 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 		{"/v1/token", "post", form(api.Audience("acme", "away"), "good")}, {"/v1/token", "post", get("/v1/token")},
 		{"/healthz", "get", get("/healthz")}, {"/healthz", "get", post("/healthz", "")}, {"/readyz", "get", get("/readyz")}, {"/readyz", "get", post("/readyz", "")},
 	} {
-		got := b.do(x.r)
-		seen[x.method+" "+x.path+" "+strconv.Itoa(got.status)] = true
-		d.response(t, x.path, x.method, got)
+		check(x.path, x.method, b.do(x.r))
 	}
-	elsewhere := []string{"get /readyz 503"}
 	for path, methods := range d.doc["paths"].(map[string]any) {
 		for method, op := range methods.(map[string]any) {
 			for status := range op.(map[string]any)["responses"].(map[string]any) {
-				if name := method + " " + path + " " + status; !seen[name] && !slices.Contains(elsewhere, name) {
+				if name := method + " " + path + " " + status; !seen[name] {
 					t.Errorf("%s is described and never seen", name)
 				}
 			}

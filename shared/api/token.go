@@ -38,10 +38,16 @@ func Audience(tenant, destination string) string {
 // https://www.rfc-editor.org/rfc/rfc8693
 func (c *call) token() {
 	out, err := c.exchanged()
-	if err == nil {
-		c.send(http.StatusOK, out)
+	if err != nil {
+		c.failToken(err)
 		return
 	}
+	c.send(http.StatusOK, out)
+}
+
+// failToken answers with an error in the shape of RFC 6749.
+// https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+func (c *call) failToken(err error) {
 	p := c.problem(err)
 	status, code := oauth(err, p)
 	c.headers(problem{status: status, after: p.after})
