@@ -3,7 +3,6 @@ package catalog
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -382,7 +381,7 @@ func (m *mapping) duration(key string, least, most time.Duration) time.Duration 
 	if n == nil {
 		return 0
 	}
-	ok := n.Kind == yaml.ScalarNode && n.Tag == "!!str" && regexp.MustCompile(`^([0-9]+h)?([0-9]+m)?([0-9]+s)?$`).MatchString(n.Value)
+	ok := n.Kind == yaml.ScalarNode && n.Tag == "!!str" && pattern(`^([0-9]+h)?([0-9]+m)?([0-9]+s)?$`).MatchString(n.Value)
 	d, err := time.ParseDuration(n.Value)
 	if !ok || err != nil || d < least || d > most {
 		m.bad(n, "%s: %s is %q: write a duration from %s to %s, such as 45m", m.what, key, n.Value, least, most)

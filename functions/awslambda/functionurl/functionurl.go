@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -71,9 +70,13 @@ func (u URL) serve(ctx context.Context, event json.RawMessage) (*answer, error) 
 	return a, nil
 }
 
-// domain is a function URL's, and not that of an API Gateway, whose events look alike.
+// isFunctionURL tells a function URL's name, and not that of an API Gateway, whose events look alike.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
-var domain = regexp.MustCompile(`^[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws$`)
+func isFunctionURL(domain string) bool {
+	id, rest, ok := strings.Cut(domain, ".lambda-url.")
+	region, ours := strings.CutSuffix(rest, ".on.aws")
+	return ok && ours && id != "" && region != "" && !strings.ContainsAny(id+region, "./:@")
+}
 
 // request makes an HTTP request of an event. The caller that IAM has verified is in the
 // event's authorizer; a header cannot name one.
@@ -83,7 +86,7 @@ func request(ctx context.Context, event json.RawMessage) (*http.Request, error) 
 		return nil, ErrNotURL
 	}
 	at := e.RequestContext
-	if e.Version != "2.0" || at.HTTP.Method == "" || !domain.MatchString(at.DomainName) || !strings.HasPrefix(e.RawPath, "/") {
+	if e.Version != "2.0" || at.HTTP.Method == "" || !isFunctionURL(at.DomainName) || !strings.HasPrefix(e.RawPath, "/") {
 		return nil, ErrNotURL
 	}
 	body := []byte(e.Body)

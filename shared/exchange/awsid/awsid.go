@@ -20,7 +20,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/keep"
@@ -51,25 +50,10 @@ type Config struct {
 type Cloud struct {
 	region string
 	http   *http.Client
-	sts    *sts.Client
 }
 
 // New returns AWS as seen through one Region's STS.
-func New(c Config) *Cloud {
-	retryer := retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = tries, 2*time.Second
-	})
-	return &Cloud{
-		region: c.Region,
-		http:   c.HTTP,
-		sts: sts.New(sts.Options{
-			Region:      c.Region,
-			HTTPClient:  c.HTTP,
-			Retryer:     retryer,
-			Credentials: aws.AnonymousCredentials{},
-		}),
-	}
-}
+func New(c Config) *Cloud { return &Cloud{region: c.Region, http: c.HTTP} }
 
 // Region is the Region whose STS is called.
 func (c *Cloud) Region() string { return c.region }
@@ -171,18 +155,13 @@ func (c *Cloud) Config(s Session, region string) aws.Config {
 	return aws.Config{
 		Region:     region,
 		HTTPClient: c.http,
-		Retryer:    func() aws.Retryer { return c.sts.Options().Retryer },
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, 2*time.Second })
+		},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return s.sdk(), nil
 		}),
 	}
-}
-
-// as makes a call sign with the session.
-func (s Session) as(o *sts.Options) {
-	o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return s.sdk(), nil
-	})
 }
 
 func (s Session) sdk() aws.Credentials {

@@ -21,8 +21,9 @@ import (
 	"carnet.dev/carnet/shared/exchange/again"
 )
 
-// The calls of this file are made by hand: three operations of Redshift do not outweigh
-// the SDK's clients for them, which are 0.26 MB of a function's zip (docs/performance.md).
+// The calls of this file are made by hand. They are three operations of STS and four of
+// Redshift, each a few fields of a form; the SDK's clients for them would be a seventh of a
+// function's zip, and do several times the work for each call (docs/performance.md).
 
 // maxAnswer bounds a response.
 const maxAnswer = 1 << 20
@@ -48,7 +49,20 @@ func (c *Cloud) Query(ctx context.Context, s Session, service, region, version, 
 		form[key] = values
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
-	return c.call(ctx, s, service, region, header, []byte(form.Encode()), func(text []byte) error {
+	return c.call(ctx, &s, service, region, header, []byte(form.Encode()), func(text []byte) error {
+		return result(text, action+"Result", answer)
+	})
+}
+
+// stsVersion is the API's one and only.
+const stsVersion = "2011-06-15"
+
+// sts calls the Region's token service as a session, or as nobody where s is nil.
+func (c *Cloud) sts(ctx context.Context, s *Session, action string, args url.Values, answer any) (string, error) {
+	args.Set("Action", action)
+	args.Set("Version", stsVersion)
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
+	return c.call(ctx, s, "sts", c.region, header, []byte(args.Encode()), func(text []byte) error {
 		return result(text, action+"Result", answer)
 	})
 }
@@ -78,7 +92,7 @@ func (c *Cloud) JSON(ctx context.Context, s Session, service, region, target str
 		return "", err
 	}
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target}}
-	return c.call(ctx, s, service, region, header, text, func(text []byte) error {
+	return c.call(ctx, &s, service, region, header, text, func(text []byte) error {
 		if json.Unmarshal(text, answer) != nil {
 			return errors.New("the answer is no JSON of its shape") // the decoder's error may quote a password
 		}
@@ -86,7 +100,7 @@ func (c *Cloud) JSON(ctx context.Context, s Session, service, region, target str
 	})
 }
 
-func (c *Cloud) call(ctx context.Context, s Session, service, region string, header http.Header, body []byte, read func([]byte) error) (id string, err error) {
+func (c *Cloud) call(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read func([]byte) error) (id string, err error) {
 	err = again.Call(ctx, func() error {
 		id, err = c.once(ctx, s, service, region, header, body, read)
 		return err
@@ -100,16 +114,18 @@ func (c *Cloud) call(ctx context.Context, s Session, service, region string, hea
 	return id, err
 }
 
-func (c *Cloud) once(ctx context.Context, s Session, service, region string, header http.Header, body []byte, read func([]byte) error) (string, error) {
+func (c *Cloud) once(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read func([]byte) error) (string, error) {
 	to := "https://" + service + "." + region + "." + dnsSuffix(region) + "/"
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
 	r.Header = header.Clone()
-	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
-		return "", fmt.Errorf("signing the call: %w", err)
+	if s != nil {
+		sum := sha256.Sum256(body)
+		if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+			return "", fmt.Errorf("signing the call: %w", err)
+		}
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -52,30 +49,24 @@ func (r Role) enteredByRole(from *Identity) *Identity {
 	rotation := r.rotation()
 	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
 		return rotation.cross(func(externalID string) (Session, error) {
-			return r.assumeFrom(ctx, from, externalID, seconds(ask.Lifetime, id.longest), ask.Policy)
+			return r.assumeFrom(ctx, from, externalID, atMost(ask.Lifetime, id.longest), ask.Policy)
 		})
 	}
 	return id
 }
 
-func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string, life *int32, policy string) (Session, error) {
+func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string, life time.Duration, policy string) (Session, error) {
 	edge := exchange.Edge{From: from.arn, To: r.ARN, Op: "sts:AssumeRole", Mint: exchange.NewMint()}
 	by, err := from.self(ctx)
 	if err != nil {
 		return Session{}, exchange.AtEdge(err, edge, nil)
 	}
-	out, err := r.Cloud.sts.AssumeRole(ctx, &sts.AssumeRoleInput{
-		RoleArn:         &r.ARN,
-		RoleSessionName: &edge.Mint,
-		ExternalId:      optional(externalID),
-		Policy:          optional(policy),
-		DurationSeconds: life,
-	}, by.as)
+	var answer assumed
+	edge.RequestID, err = r.Cloud.sts(ctx, &by, "AssumeRole", r.ask(edge.Mint, life, policy, "ExternalId", externalID), &answer)
 	if err != nil {
 		return Session{}, Failed(err, edge, by.Trail)
 	}
-	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return r.session(out.Credentials, out.AssumedRoleUser, edge, by.Trail)
+	return r.session(answer, edge, by.Trail)
 }
 
 func (r Role) enteredByToken(from exchange.Identity) *Identity {
@@ -83,51 +74,70 @@ func (r Role) enteredByToken(from exchange.Identity) *Identity {
 	rotation := r.rotation()
 	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
 		return rotation.cross(func(audience string) (Session, error) {
-			return r.assumeWith(ctx, from, audience, seconds(ask.Lifetime, id.longest), ask.Policy)
+			return r.assumeWith(ctx, from, audience, atMost(ask.Lifetime, id.longest), ask.Policy)
 		})
 	}
 	return id
 }
 
-func (r Role) assumeWith(ctx context.Context, from exchange.Identity, audience string, life *int32, policy string) (Session, error) {
+func (r Role) assumeWith(ctx context.Context, from exchange.Identity, audience string, life time.Duration, policy string) (Session, error) {
 	edge := exchange.Edge{From: from.Principal(), To: r.ARN, Op: "sts:AssumeRoleWithWebIdentity", Mint: exchange.NewMint()}
 	// AWS accepts RS and ES tokens of 256, 384 and 512 bits; Google signs RS256.
 	proof, err := from.SubjectToken(ctx, exchange.RelyingParty{Audience: audience, Accepts: []exchange.Form{exchange.RS256}})
 	if err != nil {
 		return Session{}, exchange.AtEdge(err, edge, nil)
 	}
-	out, err := r.Cloud.sts.AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
-		RoleArn:          &r.ARN,
-		RoleSessionName:  &edge.Mint,
-		WebIdentityToken: aws.String(proof.Value.Reveal()),
-		Policy:           optional(policy),
-		DurationSeconds:  life,
-	})
+	var answer assumed
+	edge.RequestID, err = r.Cloud.sts(ctx, nil, "AssumeRoleWithWebIdentity", r.ask(edge.Mint, life, policy, "WebIdentityToken", proof.Value.Reveal()), &answer)
 	if err != nil {
 		return Session{}, Failed(err, edge, proof.Trail)
 	}
-	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
-	return r.session(out.Credentials, out.AssumedRoleUser, edge, proof.Trail)
+	return r.session(answer, edge, proof.Trail)
+}
+
+// ask is what both ways of assuming a role are asked with; empty is left out.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func (r Role) ask(mint string, life time.Duration, policy, binding, value string) url.Values {
+	args := url.Values{"RoleArn": {r.ARN}, "RoleSessionName": {mint}, "DurationSeconds": {strconv.Itoa(int(life / time.Second))}}
+	if policy != "" {
+		args.Set("Policy", policy)
+	}
+	if value != "" {
+		args.Set(binding, value)
+	}
+	return args
+}
+
+// An assumed role is what both operations answer.
+type assumed struct {
+	Credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      time.Time
+	}
+	AssumedRoleUser struct{ Arn string }
 }
 
 // session takes STS's answer for what it says, after a look at whether it is for
 // the role that was asked for.
-func (r Role) session(c *types.Credentials, user *types.AssumedRoleUser, edge exchange.Edge, crossed exchange.Trail) (Session, error) {
-	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil || c.SessionToken == nil || c.Expiration == nil {
+func (r Role) session(a assumed, edge exchange.Edge, crossed exchange.Trail) (Session, error) {
+	c := a.Credentials
+	if c.AccessKeyID == "" || c.SecretAccessKey == "" || c.SessionToken == "" || c.Expiration.IsZero() {
 		return Session{}, exchange.AtEdge(fmt.Errorf("the answer has no complete credentials"), edge, crossed)
 	}
-	if user == nil || !isSessionOf(aws.ToString(user.Arn), r.ARN) {
+	if !isSessionOf(a.AssumedRoleUser.Arn, r.ARN) {
 		return Session{}, exchange.AtEdge(fmt.Errorf("the answer is for another role"), edge, crossed)
 	}
 	return Session{
 		Session: exchange.Session{
-			AccessKeyID:     *c.AccessKeyId,
-			SecretAccessKey: exchange.NewSecret(*c.SecretAccessKey),
-			SessionToken:    exchange.NewSecret(*c.SessionToken),
+			AccessKeyID:     c.AccessKeyID,
+			SecretAccessKey: exchange.NewSecret(c.SecretAccessKey),
+			SessionToken:    exchange.NewSecret(c.SessionToken),
 			AccountID:       account(r.ARN),
 		},
-		ARN:     *user.Arn,
-		Expires: *c.Expiration,
+		ARN:     a.AssumedRoleUser.Arn,
+		Expires: c.Expiration,
 		Trail:   crossed.Then(edge),
 	}, nil
 }
@@ -151,13 +161,4 @@ func account(arn string) string {
 	return parts[4]
 }
 
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-func seconds(asked, longest time.Duration) *int32 {
-	return aws.Int32(int32(min(cmp.Or(asked, longest), longest) / time.Second))
-}
+func atMost(asked, longest time.Duration) time.Duration { return min(cmp.Or(asked, longest), longest) }

@@ -10,13 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -122,22 +121,25 @@ func (i *Identity) outboundJWT(ctx context.Context, to exchange.RelyingParty, fo
 		return exchange.SubjectToken{}, err
 	}
 	edge := exchange.Edge{From: i.arn, To: to.Audience, Op: "sts:GetWebIdentityToken"}
-	out, err := i.cloud.sts.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{
-		Audience:         []string{to.Audience},
-		SigningAlgorithm: aws.String(algorithm(form)),
-		DurationSeconds:  aws.Int32(int32(min(life, time.Until(s.Expires)) / time.Second)),
-	}, s.as)
+	var answer struct {
+		WebIdentityToken string
+		Expiration       time.Time
+	}
+	edge.RequestID, err = i.cloud.sts(ctx, &s, "GetWebIdentityToken", url.Values{
+		"Audience.member.1": {to.Audience},
+		"SigningAlgorithm":  {algorithm(form)},
+		"DurationSeconds":   {strconv.Itoa(int(min(life, time.Until(s.Expires)) / time.Second))},
+	}, &answer)
 	if err != nil {
 		return exchange.SubjectToken{}, Failed(err, edge, s.Trail)
 	}
-	if out.WebIdentityToken == nil || out.Expiration == nil {
+	if answer.WebIdentityToken == "" || answer.Expiration.IsZero() {
 		return exchange.SubjectToken{}, exchange.AtEdge(fmt.Errorf("the answer has no token"), edge, s.Trail)
 	}
-	edge.RequestID, _ = awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 	return exchange.SubjectToken{
 		Form:    form,
-		Value:   exchange.NewSecret(*out.WebIdentityToken),
-		Expires: *out.Expiration,
+		Value:   exchange.NewSecret(answer.WebIdentityToken),
+		Expires: answer.Expiration,
 		Trail:   s.Trail.Then(edge),
 	}, nil
 }

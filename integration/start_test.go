@@ -1,0 +1,80 @@
+package integration
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// deployed builds a Lambda as scripts/package does, for this machine.
+func deployed(b *testing.B, pkg string) string {
+	b.Helper()
+	at := filepath.Join(b.TempDir(), "bootstrap")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags", "-s -w -buildid=", "-o", at, "carnet.dev/carnet/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return at
+}
+
+// BenchmarkStart starts the Lambda and a bare one by turns, each until it asks for its
+// first event, and reports the median of each and their ratio. The catalog is a folder;
+// one in a bucket adds a trip.
+func BenchmarkStart(b *testing.B) {
+	ready := make(chan struct{}, 1)
+	api := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ready <- struct{}{}
+		<-r.Context().Done()
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go api.Serve(l)
+	defer api.Close()
+	carnet, bare := deployed(b, "functions/awslambda"), deployed(b, "integration/bare")
+	catalog, err := filepath.Abs("lab/sample/catalog")
+	if err != nil {
+		b.Fatal(err)
+	}
+	env := []string{
+		"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "CARNET_FUNCTION=vend", "CARNET_RUNTIME=aws", "CARNET_CATALOG=" + catalog,
+		"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=ASIAX", "AWS_SECRET_ACCESS_KEY=x", "AWS_SESSION_TOKEN=x",
+	}
+	start := func(program string) time.Duration {
+		cmd := exec.Command(program)
+		cmd.Env = env
+		began := time.Now()
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		<-ready
+		took := time.Since(began)
+		cmd.Process.Kill()
+		cmd.Wait()
+		return took
+	}
+	var ours, theirs []time.Duration
+	for range 5 { // the page cache
+		start(carnet)
+		start(bare)
+	}
+	for b.Loop() {
+		ours, theirs = append(ours, start(carnet)), append(theirs, start(bare))
+	}
+	mine, least := median(ours), median(theirs)
+	b.ReportMetric(float64(mine.Microseconds())/1000, "ms/carnet")
+	b.ReportMetric(float64(least.Microseconds())/1000, "ms/bare")
+	b.ReportMetric(float64(mine)/float64(least), "ratio")
+}
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
