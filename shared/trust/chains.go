@@ -16,10 +16,9 @@ import (
 
 // A walk is every chain of a tenant that matters for a sheet.
 type walk struct {
-	chains   []chain
-	roles    map[string][]*catalog.Role         // by ARN: a role of two destinations is there twice
-	accounts map[string]*catalog.ServiceAccount // by email
-	owners   map[string]exchange.Owner          // of each principal
+	chains []chain
+	roles  map[string][]*catalog.Role // by ARN: a role of two destinations is there twice
+	owners map[string]exchange.Owner  // of each principal
 }
 
 // A chain is one way to one destination.
@@ -50,7 +49,7 @@ func runtimes(op *catalog.Operator, asked []string) ([]string, error) {
 
 // walks links the tenant's destinations as each runtime would. Linking makes no call.
 func walks(op *catalog.Operator, ask Ask) (walk, error) {
-	w := walk{roles: map[string][]*catalog.Role{}, accounts: map[string]*catalog.ServiceAccount{}, owners: map[string]exchange.Owner{}}
+	w := walk{roles: map[string][]*catalog.Role{}, owners: map[string]exchange.Owner{}}
 	list, err := runtimes(op, ask.Runtimes)
 	if err != nil {
 		return w, err
@@ -113,24 +112,36 @@ func link(runtime string, op *catalog.Operator, t *catalog.Tenant) (string, *exc
 	return l.Runtime.Principal(), l.Link(&able)
 }
 
-// know remembers how each identity of the file is entered.
+// know remembers the bindings of each role of the file.
 func (w *walk) know(t *catalog.Tenant) {
-	w.add(t.Identities.AWS, t.Identities.GCP)
+	w.add(t.Identities.AWS)
 	for _, d := range t.Destinations {
 		for _, l := range d.Chain {
-			w.add(l.Role, l.ServiceAccount)
+			w.add(l.Role)
 		}
-		w.add(d.Role, d.ServiceAccount)
+		w.add(d.Role)
 	}
 }
 
-func (w *walk) add(r *catalog.Role, a *catalog.ServiceAccount) {
+func (w *walk) add(r *catalog.Role) {
 	if r != nil {
 		w.roles[r.ARN] = append(w.roles[r.ARN], r)
 	}
-	if a != nil && (w.accounts[a.Email] == nil || a.Entry == catalog.User) {
-		w.accounts[a.Email] = a
+}
+
+// account is how a destination's chain enters an account: two destinations may enter the
+// same one by different providers.
+func (s *Sheet) account(email string) *catalog.ServiceAccount {
+	list := []*catalog.ServiceAccount{s.at.ServiceAccount}
+	for _, l := range s.at.Chain {
+		list = append(list, l.ServiceAccount)
 	}
+	for _, a := range append(list, s.ask.Tenant.Identities.GCP) {
+		if a != nil && a.Email == email {
+			return a
+		}
+	}
+	return nil
 }
 
 // bindings are the ExternalIds that enter a role: more than one while one is rotated,
@@ -152,6 +163,7 @@ func onAWS(principal string) bool { return strings.HasPrefix(principal, "arn:") 
 
 // along collects what this sheet's owner needs for each arrow of a chain.
 func (s *Sheet) along(c chain) {
+	s.at = c.to
 	if c.secret != "" {
 		s.reads(c)
 		return

@@ -97,7 +97,7 @@ func projectOf(email string) string {
 // or the operator's first.
 func (s *Sheet) provider(account string) *catalog.Provider {
 	name := ""
-	if a := s.walk.accounts[account]; a != nil {
+	if a := s.account(account); a != nil {
 		name = a.Provider
 	}
 	for _, p := range s.op.Providers {
@@ -158,7 +158,7 @@ func (s *Sheet) intoAccount(from, to, permission string) {
 // entry is the least role that holds the permission. An account that says entry: user has
 // the standard role, which holds more.
 func (s *Sheet) entry(account, permission string) (role, why string) {
-	if a := s.walk.accounts[account]; a != nil && a.Entry == catalog.User {
+	if a := s.account(account); a != nil && a.Entry == catalog.User {
 		return "roles/iam.workloadIdentityUser", "entry: user in the tenant's file: the standard role, which gives access tokens and ID tokens of this account."
 	}
 	const on = " On the account, never on the project, where it would open every account."
@@ -176,7 +176,7 @@ func (s *Sheet) entry(account, permission string) (role, why string) {
 
 // ownPool is the pool that a third party, or a tenant, makes for a role to enter by.
 func (s *Sheet) ownPool(from, to string) {
-	a := s.walk.accounts[to]
+	a := s.account(to)
 	if a == nil || a.Provider == "" || slices.ContainsFunc(s.op.Providers, func(p catalog.Provider) bool { return p.Name == a.Provider }) {
 		return
 	}

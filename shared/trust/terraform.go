@@ -305,7 +305,7 @@ func (s *Sheet) gcpTenant(o Options, account string) string {
 	h.set("", "source", o.Modules+"/gcp-tenant")
 	h.set("", "tenant", s.Tenant)
 	h.set("", "service_account", account)
-	if a := s.walk.accounts[account]; a != nil {
+	if a := s.account(account); a != nil {
 		h.set("", "entry", string(a.Entry))
 	}
 	h.set("The custom role of implicitDelegation alone: whoever has it passes through, and never holds a token.", "pass_role", "projects/"+projectOf(account)+"/roles/carnetPass")

@@ -66,6 +66,7 @@ type Sheet struct {
 
 	ask  Ask
 	dest *catalog.Destination
+	at   *catalog.Destination // whose chain is being followed
 	op   *catalog.Operator
 	walk walk
 }
@@ -100,6 +101,7 @@ func For(op *catalog.Operator, ask Ask) (*Sheet, error) {
 	for _, c := range s.walk.chains {
 		s.along(c)
 	}
+	s.at = d
 	if ask.For == exchange.ThirdParty {
 		s.place()
 	}

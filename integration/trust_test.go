@@ -1,0 +1,616 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"carnet.dev/carnet/integration/lab/sample"
+	"carnet.dev/carnet/integration/lab/tour"
+	"carnet.dev/carnet/integration/lab/world"
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// What `carnet trust` prints is applied here to a world without the trust, as its owner
+// would: policies put, commands run, a template deployed, SQL executed.
+
+// An applier is an owner with something printed in hand.
+type applier struct {
+	t *testing.T
+	w *world.World
+}
+
+// facts are what the catalog does not know of a world, as flags.
+func facts(w *world.World) []string {
+	var args []string
+	for _, p := range w.Google.Projects {
+		for email, a := range p.ServiceAccounts {
+			args = append(args, "--google-subject", email+"="+a.UniqueID)
+		}
+	}
+	key := regexp.MustCompile(`-----.*-----|\s`).ReplaceAllString(w.Snowflake.Accounts["ACME-PROD"].Users["CARNET_KEYS"].PublicKey, "")
+	return append(args, "--workgroup-id", w.AWS.Accounts["444455556666"].Workgroups["globex-wg"].ID, "--public-key", key)
+}
+
+// printed runs the command.
+func printed(t *testing.T, dir string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.Command(built(t, "./cmd/carnet"), append([]string{"trust", "--catalog", dir}, args...)...)
+	var out, wrong bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &wrong
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, wrong.String())
+	}
+	return out.String(), nil
+}
+
+func (a applier) apply(format, text, frost string) {
+	a.t.Helper()
+	switch format {
+	case "json":
+		a.json(text)
+	case "cloudformation":
+		a.template(text)
+	case "gcloud":
+		a.commands(text)
+	case "sql":
+		a.statements(text, frost)
+	}
+}
+
+type printedStatement = map[string]any
+
+type printedSheet struct {
+	Roles []struct {
+		ARN    string                                            `json:"role"`
+		Path   string                                            `json:"path"`
+		Max    int                                               `json:"max_session_duration"`
+		Trust  *struct{ Statement []printedStatement }           `json:"trust_policy"`
+		Policy map[string]struct{ Statement []printedStatement } `json:"policies"`
+	} `json:"roles"`
+	Google *struct {
+		Roles []struct {
+			Name        string   `json:"name"`
+			Permissions []string `json:"permissions"`
+		} `json:"custom_roles"`
+		Bindings []struct{ On, Name, Role, Member, Condition string } `json:"bindings"`
+	} `json:"google"`
+}
+
+func (a applier) json(text string) {
+	a.t.Helper()
+	var s printedSheet
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, r := range s.Roles {
+		to := a.role(r.ARN, r.Path, r.Max)
+		if r.Trust != nil {
+			to.Trust = a.merged(to.Trust, r.Trust.Statement)
+		}
+		for name, p := range r.Policy {
+			to.Policies[name] = a.merged(to.Policies[name], p.Statement)
+		}
+	}
+	if s.Google == nil {
+		return
+	}
+	for _, r := range s.Google.Roles {
+		parts := strings.Split(r.Name, "/")
+		a.project(parts[1]).Roles[parts[3]] = r.Permissions
+	}
+	for _, b := range s.Google.Bindings {
+		a.bind(b.On, b.Name, world.Binding{Role: b.Role, Members: []string{b.Member}, Condition: b.Condition})
+	}
+}
+
+func (a applier) role(arn, path string, most int) *world.Role {
+	parts := strings.SplitN(arn, ":", 6)
+	name := arn[strings.LastIndex(arn, "/")+1:]
+	account := a.w.AWS.Accounts[parts[4]]
+	if account.Roles[name] == nil {
+		account.Roles[name] = &world.Role{Path: path, MaxSession: most, Policies: map[string]world.JSON{}}
+	}
+	return account.Roles[name]
+}
+
+// merged puts statements into a policy, each in the place of its namesake.
+func (a applier) merged(have world.JSON, add []printedStatement) world.JSON {
+	a.t.Helper()
+	doc := struct {
+		Version   string
+		Statement []printedStatement
+	}{Version: "2012-10-17"}
+	if len(have) > 0 {
+		if err := json.Unmarshal(have, &doc); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	for _, st := range add {
+		doc.Statement = slices.DeleteFunc(doc.Statement, func(old printedStatement) bool { return old["Sid"] == st["Sid"] && same(old, st) })
+		if slices.ContainsFunc(doc.Statement, func(old printedStatement) bool { return old["Sid"] == st["Sid"] }) {
+			st["Sid"] = fmt.Sprint(st["Sid"], len(doc.Statement))
+		}
+		doc.Statement = append(doc.Statement, st)
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return text
+}
+
+func same(x, y any) bool {
+	a, errA := json.Marshal(x)
+	b, errB := json.Marshal(y)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+func (a applier) project(id string) *world.Project {
+	a.t.Helper()
+	for name, p := range a.w.Google.Projects {
+		if name == id || p.Number == id {
+			return p
+		}
+	}
+	a.t.Fatalf("the world has no project %s", id)
+	return nil
+}
+
+func (a applier) bind(on, name string, b world.Binding) {
+	a.t.Helper()
+	done := false
+	for id, p := range a.w.Google.Projects {
+		var to *[]world.Binding
+		switch {
+		case on == "service-account" && p.ServiceAccounts[name] != nil:
+			to = &p.ServiceAccounts[name].Bindings
+		case on == "bucket" && p.Buckets[name] != nil:
+			to = &p.Buckets[name].Bindings
+		case on == "dataset" && strings.HasPrefix(name, id+":"):
+			to = &p.Datasets[strings.TrimPrefix(name, id+":")].Bindings
+		case on == "project" && name == id:
+			to = &p.Bindings
+		case on == "secret" && strings.HasPrefix(name, "projects/"+id+"/secrets/"):
+			to = &p.Secrets[name[strings.LastIndex(name, "/")+1:]].Bindings
+		default:
+			continue
+		}
+		*to, done = append(*to, b), true
+	}
+	if !done {
+		a.t.Fatalf("the world has no %s %s", on, name)
+	}
+}
+
+// template deploys CloudFormation.
+func (a applier) template(text string) {
+	a.t.Helper()
+	type document struct {
+		Statement []printedStatement `yaml:"Statement"`
+	}
+	var stack struct {
+		Resources map[string]struct {
+			Type       string `yaml:"Type"`
+			Properties struct {
+				RoleName string   `yaml:"RoleName"`
+				Path     string   `yaml:"Path"`
+				Max      int      `yaml:"MaxSessionDuration"`
+				Trust    document `yaml:"AssumeRolePolicyDocument"`
+				Policies []struct {
+					Name string   `yaml:"PolicyName"`
+					Doc  document `yaml:"PolicyDocument"`
+				} `yaml:"Policies"`
+			} `yaml:"Properties"`
+		} `yaml:"Resources"`
+		Outputs map[string]any `yaml:"Outputs"`
+		Rest    map[string]any `yaml:",inline"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &stack); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, r := range stack.Resources {
+		if r.Type != "AWS::IAM::Role" {
+			a.t.Fatalf("a resource of type %s", r.Type)
+		}
+		// The template does not say its account: whoever deploys it is in one.
+		p := r.Properties
+		to := a.role("arn:aws:iam::"+home(p.RoleName)+":role/"+p.RoleName, p.Path, p.Max)
+		to.Trust = a.merged(to.Trust, p.Trust.Statement)
+		for _, policy := range p.Policies {
+			to.Policies[policy.Name] = a.merged(to.Policies[policy.Name], policy.Doc.Statement)
+		}
+	}
+}
+
+func home(role string) string {
+	switch {
+	case strings.HasPrefix(role, "carnet-"):
+		return "111122223333"
+	case strings.HasPrefix(role, "acme-"):
+		return "999988887777"
+	}
+	return "444455556666"
+}
+
+// commands runs gcloud and bq. What is not known here fails the test.
+func (a applier) commands(text string) {
+	a.t.Helper()
+	for _, words := range shellWords(a.t, text) {
+		if err := a.command(words); err != nil {
+			a.t.Fatalf("%q: %v", words, err)
+		}
+	}
+}
+
+func (a applier) command(words []string) error {
+	flags, plain := map[string]string{}, []string(nil)
+	for i := 0; i < len(words); i++ {
+		if name, ok := strings.CutPrefix(words[i], "--"); ok && i+1 < len(words) {
+			flags[name] = words[i+1]
+			i++
+			continue
+		}
+		plain = append(plain, words[i])
+	}
+	b := world.Binding{Role: flags["role"], Members: []string{flags["member"]}, Condition: expression(flags["condition"])}
+	last := plain[len(plain)-1]
+	switch what := strings.Join(plain[:len(plain)-1], " "); what {
+	case "gcloud services enable", "gcloud iam service-accounts create", "gcloud iam workload-identity-pools create":
+	case "gcloud iam roles create":
+		a.project(flags["project"]).Roles[last] = strings.Split(flags["permissions"], ",")
+	case "gcloud iam service-accounts add-iam-policy-binding":
+		a.bind("service-account", last, b)
+	case "gcloud storage buckets add-iam-policy-binding":
+		a.bind("bucket", strings.TrimPrefix(last, "gs://"), b)
+	case "gcloud projects add-iam-policy-binding":
+		a.bind("project", last, b)
+	case "bq add-iam-policy-binding":
+		a.bind("dataset", last, b)
+	case "gcloud secrets add-iam-policy-binding":
+		a.bind("secret", "projects/"+flags["project"]+"/secrets/"+last, b)
+	case "gcloud iam workload-identity-pools providers create-aws":
+		a.pool(last, flags)
+	default:
+		return errors.New("this is no command that is known here")
+	}
+	return nil
+}
+
+func (a applier) pool(provider string, flags map[string]string) {
+	p := a.project(flags["project"])
+	if p.Pools == nil {
+		p.Pools = map[string]*world.Pool{}
+	}
+	mapping := map[string]string{}
+	for _, pair := range splitPairs(flags["attribute-mapping"]) {
+		key, value, _ := strings.Cut(pair, "=")
+		mapping[key] = value
+	}
+	p.Pools[flags["workload-identity-pool"]] = &world.Pool{Providers: map[string]*world.Provider{
+		provider: {AWSAccount: flags["account-id"], Mapping: mapping, Condition: flags["attribute-condition"]},
+	}}
+}
+
+// splitPairs splits as gcloud does: at commas, or at what stands between two carets.
+func splitPairs(text string) []string {
+	by := ","
+	if rest, ok := strings.CutPrefix(text, "^"); ok {
+		by, text, _ = strings.Cut(rest, "^")
+	}
+	return strings.Split(text, by)
+}
+
+func expression(condition string) string {
+	for _, pair := range splitPairs(condition) {
+		if e, ok := strings.CutPrefix(pair, "expression="); ok {
+			return e
+		}
+	}
+	return ""
+}
+
+// shellWords splits commands as a shell would, as far as they are written here.
+func shellWords(t *testing.T, text string) [][]string {
+	t.Helper()
+	var all [][]string
+	for _, line := range strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n") {
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		var words []string
+		for line != "" {
+			m := regexp.MustCompile(`^(?:'([^']*)'|"([^"$\x60\\!]*)"|([A-Za-z0-9_@%+=:,./-]+))(?:\s+|$)`).FindStringSubmatchIndex(line)
+			if m == nil {
+				t.Fatalf("a shell would not read this as one word: %s", line)
+			}
+			for g := 2; g < 8; g += 2 {
+				if m[g] >= 0 {
+					words = append(words, line[m[g]:m[g+1]])
+				}
+			}
+			line = line[m[1]:]
+		}
+		all = append(all, words)
+	}
+	return all
+}
+
+// statements executes SQL in a Snowflake account, as far as it says who may log in.
+func (a applier) statements(text, account string) {
+	a.t.Helper()
+	add := regexp.MustCompile(`^ALTER USER (\w+) ADD WORKLOAD IDENTITY \w+ TYPE = (\w+) (.*);$`)
+	key := regexp.MustCompile(`^ALTER USER (\w+) SET RSA_PUBLIC_KEY = '([^']+)';$`)
+	part := regexp.MustCompile(`(ISSUER|SUBJECT|ARN|OIDC_AUDIENCE_LIST) = \(?'([^']*)'\)?`)
+	users := a.w.Snowflake.Accounts[account].Users
+	for _, line := range strings.Split(text, "\n") {
+		if m := add.FindStringSubmatch(line); m != nil {
+			id := world.SnowflakeWorkloadIdentity{Type: m[2]}
+			for _, p := range part.FindAllStringSubmatch(m[3], -1) {
+				switch p[1] {
+				case "ISSUER":
+					id.Issuer = p[2]
+				case "OIDC_AUDIENCE_LIST":
+					id.Audiences = []string{p[2]}
+				default:
+					id.Subject = p[2]
+				}
+			}
+			users[m[1]].WorkloadIdentity = append(users[m[1]].WorkloadIdentity, id)
+		}
+		if m := key.FindStringSubmatch(line); m != nil {
+			users[m[1]].PublicKey = "-----BEGIN PUBLIC KEY-----\n" + m[2] + "\n-----END PUBLIC KEY-----\n"
+		}
+	}
+}
+
+// bareOf takes the trust of a third party's side out of a world.
+func bareOf(w *world.World, d *catalog.Destination) {
+	if d.Role != nil {
+		parts := strings.SplitN(d.Role.ARN, ":", 6)
+		delete(w.AWS.Accounts[parts[4]].Roles, d.Role.ARN[strings.LastIndex(d.Role.ARN, "/")+1:])
+	}
+	if d.ServiceAccount != nil {
+		for _, p := range w.Google.Projects {
+			if a := p.ServiceAccounts[d.ServiceAccount.Email]; a != nil {
+				a.Bindings, p.Bindings, p.Roles = nil, nil, map[string][]string{}
+			}
+			if b := p.Buckets[d.Bucket]; b != nil {
+				b.Bindings = nil
+			}
+			if s := p.Datasets[d.Dataset]; s != nil {
+				s.Bindings = nil
+			}
+		}
+	}
+	if d.Kind == catalog.Snowflake {
+		u := w.Snowflake.Accounts[d.Snowflake.Account].Users[d.Snowflake.User]
+		u.WorkloadIdentity, u.PublicKey = nil, ""
+	}
+}
+
+// operatorsBare takes the operator's trust out, but for the runtimes' own and the pools.
+func operatorsBare(w *world.World) {
+	account := w.AWS.Accounts["111122223333"]
+	for name, r := range account.Roles {
+		if strings.HasPrefix(name, "carnet-t-") {
+			delete(account.Roles, name)
+		}
+		if name == "carnet-f-vend" {
+			r.Policies = map[string]world.JSON{}
+		}
+	}
+	p := w.Google.Projects["operator-prod"]
+	p.Roles = map[string][]string{}
+	for email, a := range p.ServiceAccounts {
+		if strings.HasPrefix(email, "carnet-t-") {
+			a.Bindings = nil
+		}
+	}
+}
+
+func tenantsIn(t *testing.T, dir string) map[string]*catalog.Tenant {
+	t.Helper()
+	all := map[string]*catalog.Tenant{}
+	names, err := catalog.Folder{Dir: dir}.Tenants(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, _, err := catalog.Folder{Dir: dir}.Read(t.Context(), "tenants/"+name+".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[name], err = catalog.ParseTenant("tenants/"+name+".yaml", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// formatsOf lists in what each kind's whole trust can be printed and applied here.
+func formatsOf(k catalog.Kind) []string {
+	switch k {
+	case catalog.S3, catalog.Redshift:
+		return []string{"json", "cloudformation"}
+	case catalog.Snowflake:
+		return []string{"sql"}
+	}
+	return []string{"json", "gcloud"}
+}
+
+func sampleWorld(t *testing.T) *world.World {
+	t.Helper()
+	w, err := sample.World()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestPrintedTrustMendsEachDestination: with a third party's side taken away nobody gets
+// in; with what is printed applied, the chain works from every runtime it works from.
+func TestPrintedTrustMendsEachDestination(t *testing.T) {
+	dir := t.TempDir()
+	if err := sample.WriteCatalog(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, tenant := range tenantsIn(t, dir) {
+		for dest, d := range tenant.Destinations {
+			for _, format := range formatsOf(d.Kind) {
+				t.Run(name+"/"+dest+"/"+format, func(t *testing.T) { mends(t, dir, name, dest, d, format) })
+			}
+		}
+	}
+}
+
+func mends(t *testing.T, dir, tenant, dest string, d *catalog.Destination, format string) {
+	w := sampleWorld(t)
+	flags := facts(w)
+	from := vendsFrom(t, w, tenant, dest)
+	bareOf(w, d)
+	// Snowflake's account is asked only when the token is used: the tour does that.
+	if still := vendsFrom(t, w, tenant, dest); d.Kind != catalog.Snowflake && len(still) > 0 {
+		t.Fatalf("there is nothing to mend from %v", still)
+	}
+	text, err := printed(t, dir, append(flags, tenant+"/"+dest, "--as", format)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	applier{t, w}.apply(format, text, d.Snowflake.Account)
+	if got := vendsFrom(t, w, tenant, dest); len(from) == 0 || !slices.Equal(got, from) {
+		t.Errorf("with what was printed applied it works from %v, not from %v\n%s", got, from, text)
+	}
+}
+
+// vendsFrom are the runtimes from which a destination can be vended.
+func vendsFrom(t *testing.T, w *world.World, tenant, dest string) []string {
+	t.Helper()
+	l, dir := labOf(t, w)
+	var from []string
+	for _, runtime := range []string{"aws", "gcp"} {
+		if _, err := vend(t.Context(), deploy(t, l, runtime, dir), tenant, dest); err == nil {
+			from = append(from, runtime)
+		}
+	}
+	return from
+}
+
+// TestPrintedTrustCarriesTheTour takes all trust away, the operator's too, applies what
+// is printed for each of the tour's catalogs, and walks: every chain works and is used,
+// and every refusal holds, so that what is printed is enough and not too much.
+func TestPrintedTrustCarriesTheTour(t *testing.T) {
+	w := sampleWorld(t)
+	catalogs, err := tour.New(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer catalogs.Close()
+	root, flags := filepath.Dir(catalogs.Catalog()), facts(w)
+	operatorsBare(w)
+	for _, tenant := range tenantsIn(t, catalogs.Catalog()) {
+		for _, d := range tenant.Destinations {
+			bareOf(w, d)
+		}
+	}
+	for _, variant := range []string{"both", "aws", "gcp"} {
+		applyAll(t, w, filepath.Join(root, variant), flags)
+	}
+	walk, err := tour.In(w, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer walk.Close()
+	rows := 0
+	err = walk.Walk(t.Context(), func(r tour.Row) {
+		rows++
+		if !r.OK() {
+			t.Errorf("%s from %s: %s/%s through %v: %s %s at %s", r.Attempt, r.Runtime, r.Tenant, r.Destination, r.Chain, r.Outcome, r.Code, r.Edge)
+		}
+	})
+	if err != nil || rows < 40 {
+		t.Errorf("%d rows: %v", rows, err)
+	}
+}
+
+// applyAll has every owner of a catalog apply its part.
+func applyAll(t *testing.T, w *world.World, dir string, flags []string) {
+	t.Helper()
+	for name, tenant := range tenantsIn(t, dir) {
+		for dest, d := range tenant.Destinations {
+			for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator} {
+				format := "json"
+				if d.Kind == catalog.Snowflake && owner == exchange.ThirdParty {
+					format = "sql"
+				}
+				text, err := printed(t, dir, append(flags, name+"/"+dest, "--as", format, "--for", string(owner))...)
+				if err != nil {
+					t.Fatalf("%s/%s for the %s: %v", name, dest, owner, err)
+				}
+				applier{t, w}.apply(format, text, d.Snowflake.Account)
+			}
+		}
+	}
+}
+
+// TestPrintedTrustOfAThirdPartysOwnPool: a role enters a pool that the third party makes,
+// and no other role of the same account does.
+func TestPrintedTrustOfAThirdPartysOwnPool(t *testing.T) {
+	w := sampleWorld(t)
+	flags := facts(w)
+	l, dir := labOf(t, w)
+	defer l.Close()
+	replaceIn(t, dir, "tenants/acme.yaml", "    bucket: acme-drop",
+		"    provider: //iam.googleapis.com/projects/200000000001/locations/global/workloadIdentityPools/for-carnet/providers/operator-aws\n    bucket: acme-drop",
+		"  gcp:\n    service_account: carnet-t-acme@operator-prod.iam.gserviceaccount.com\n", "")
+	d := tenantsIn(t, dir)["acme"].Destinations["drop"]
+	bareOf(w, d)
+	text, err := printed(t, dir, append(flags, "acme/drop", "--as", "gcloud")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	applier{t, w}.apply("gcloud", text, "")
+	provider := w.Google.Projects["acme-prod"].Pools["for-carnet"].Providers["operator-aws"]
+	if want := "assertion.arn.startsWith('arn:aws:sts::111122223333:assumed-role/carnet-t-acme/')"; provider.Condition != want {
+		t.Errorf("the provider lets in %q, not %q", provider.Condition, want)
+	}
+	mended, _ := labOf(t, w)
+	if _, err := vend(t.Context(), deploy(t, mended, "aws", dir), "acme", "drop"); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestTrustAsksTheRuntime for the numeric id that the catalog does not know, from either
+// cloud; off a runtime there is a placeholder, the command that fills it in, and exit code 3.
+func TestTrustAsksTheRuntime(t *testing.T) {
+	l, dir := startSample(t)
+	m, err := l.Machine("carnet-f-vend@operator-prod.iam.gserviceaccount.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for runtime, own := range map[string][]string{"aws": asLambda(t, l), "gcp": {"GCE_METADATA_HOST=" + m.Metadata}, "": nil} {
+		cmd := exec.Command(built(t, "./cmd/carnet"), "trust", "globex/lake")
+		cmd.Env = environment(t, l, dir, append(own, "CARNET_RUNTIME="+runtime)...)
+		var out, wrong bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &wrong
+		err := cmd.Run()
+		known := strings.Contains(out.String(), `"accounts.google.com:sub": "100000000000000000003"`)
+		if runtime != "" && (!known || err != nil) {
+			t.Errorf("from %s: %v\n%s%s", runtime, err, out.String(), wrong.String())
+		}
+		if runtime == "" && (known || cmd.ProcessState.ExitCode() != 3 || !strings.Contains(wrong.String(), "gcloud iam service-accounts describe carnet-t-globex@")) {
+			t.Errorf("off a runtime: code %d\n%s%s", cmd.ProcessState.ExitCode(), out.String(), wrong.String())
+		}
+	}
+}
