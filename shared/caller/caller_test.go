@@ -1,6 +1,7 @@
 package caller_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -78,6 +79,7 @@ type issuer struct {
 	use     string
 	alg     string
 	jwksAt  string
+	name    string // as its document has it; empty: its URL
 	slow    time.Duration
 }
 
@@ -99,14 +101,14 @@ func newIssuer(t *testing.T) *issuer {
 
 func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
-	down, slow, use, alg, at := i.down, i.slow, i.use, i.alg, i.jwksAt
+	down, slow, use, alg, at, name := i.down, i.slow, i.use, i.alg, i.jwksAt, i.name
 	i.mu.Unlock()
 	time.Sleep(slow)
 	switch {
 	case down:
 		http.Error(w, "away", http.StatusServiceUnavailable)
 	case r.URL.Path == "/.well-known/openid-configuration":
-		json.NewEncoder(w).Encode(map[string]string{"issuer": i.URL, "jwks_uri": at})
+		json.NewEncoder(w).Encode(map[string]string{"issuer": cmp.Or(name, i.URL), "jwks_uri": at})
 	case r.URL.Path == "/keys":
 		i.fetches.Add(1)
 		odd := json.RawMessage(`{"kty":"AKP","kid":"later"}`)
@@ -248,6 +250,8 @@ func TestVerify(t *testing.T) {
 	deny("of five parts", good+".x.y")
 	deny("of very many parts", strings.Repeat(".", 9000))
 	deny("very long", good+strings.Repeat("a", 9<<10))
+	allow("of nearly eight KiB", i.sign(t, i.claims("pad", strings.Repeat("x", 5500))))
+	deny("of more than eight KiB, and signed", i.sign(t, i.claims("pad", strings.Repeat("x", 6500))))
 	deny("two of them", good+","+good)
 	deny("with a line behind it", good+"\n")
 	deny("with padding", parts[0]+"=."+parts[1]+"."+parts[2])
@@ -304,6 +308,7 @@ func TestKeysAreForOnePurpose(t *testing.T) {
 	for name, change := range map[string]func(*issuer){
 		"a key for encryption":        func(i *issuer) { i.use = "enc" },
 		"a key for another algorithm": func(i *issuer) { i.alg = "RS512" },
+		"another issuer's document":   func(i *issuer) { i.name = "https://elsewhere.example" },
 		"keys on another host":        func(i *issuer) { i.jwksAt = "https://elsewhere.example/keys" },
 		"keys without TLS":            func(i *issuer) { i.jwksAt = strings.Replace(i.URL, "https", "http", 1) + "/keys" },
 	} {

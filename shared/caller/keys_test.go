@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -174,6 +175,26 @@ func TestKeysLiveAndDie(t *testing.T) {
 				time.Sleep(10 * time.Second) // for what is still under way
 			})
 		})
+	}
+}
+
+// TestWhoeverComesAsAFetchEndsDoesNotFetchAgain: many find a key unknown at once, and one
+// fetch, which is over in no time, answers them all.
+func TestWhoeverComesAsAFetchEndsDoesNotFetchAgain(t *testing.T) {
+	p := newPublisher(t, 2048)
+	token := p.token(t, "made-up")
+	for range 400 {
+		p.fetches.Store(0)
+		v := p.verifier()
+		var all sync.WaitGroup
+		for range 64 {
+			all.Go(func() {
+				_, err := v.Verify(t.Context(), token)
+				refuse(t, err, caller.ErrUnverified)
+			})
+		}
+		all.Wait()
+		fetched(t, p, 1)
 	}
 }
 
