@@ -304,6 +304,19 @@ func TestATokenBringsNoKey(t *testing.T) {
 	}
 }
 
+// TestAnIssuersFinalSlash counts in its name, and not in where its document is.
+func TestAnIssuersFinalSlash(t *testing.T) {
+	i := newIssuer(t)
+	i.set(func(i *issuer) { i.name = i.URL + "/" })
+	v := caller.New(&catalog.Operator{Issuers: []catalog.Issuer{{URL: i.URL + "/", Audience: "carnet"}}}, i.Client())
+	if got, err := v.Verify(t.Context(), i.sign(t, i.claims("iss", i.URL+"/"))); err != nil || got.Issuer != i.URL+"/" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := v.Verify(t.Context(), i.sign(t, i.claims())); !errors.Is(err, caller.ErrUnverified) {
+		t.Errorf("without the slash: %v, %v", got, err)
+	}
+}
+
 func TestKeysAreForOnePurpose(t *testing.T) {
 	for name, change := range map[string]func(*issuer){
 		"a key for encryption":        func(i *issuer) { i.use = "enc" },
