@@ -20,5 +20,8 @@ func (i *Identity) Authorize(ctx context.Context, r *http.Request, service, regi
 	empty := sha256.Sum256(nil)
 	hash := hex.EncodeToString(empty[:])
 	r.Header.Set("X-Amz-Content-Sha256", hash)
-	return v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }).SignHTTP(ctx, s.sdk(), r, hash, service, region, time.Now())
+	return v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }).SignHTTP(ctx, s.sdk(), r, hash, service, region, i.cloud.clock.Now())
 }
+
+// Ours is when, by our own clock, AWS's clock shows t.
+func (c *Cloud) Ours(t time.Time) time.Time { return c.clock.Ours(t) }

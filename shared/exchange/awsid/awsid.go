@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/clock"
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
@@ -50,6 +51,7 @@ type Config struct {
 type Cloud struct {
 	region string
 	http   *http.Client
+	clock  clock.Skew
 }
 
 // New returns AWS as seen through one Region's STS.

@@ -109,9 +109,21 @@ func (c *Cloud) call(ctx context.Context, s *Session, service, region string, he
 		if !errors.As(err, &e) {
 			return false, 0
 		}
-		return reason(e.code, e.status) == exchange.Refused, e.retryAfter
+		return reason(e.code, e.status) == exchange.Refused && !c.untimely(e), e.retryAfter
 	})
 	return id, err
+}
+
+// untimely tells of a refusal that is our clock's fault, and of which the answer's Date has
+// just told us: the next signature has the right time.
+func (c *Cloud) untimely(e *callError) bool {
+	switch e.code {
+	case "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed", "InvalidSignatureException":
+		return c.clock.Off()
+	case "SignatureDoesNotMatch":
+		return c.clock.Off() && strings.HasPrefix(e.message, "Signature ")
+	}
+	return false
 }
 
 func (c *Cloud) once(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read func([]byte) error) (string, error) {
@@ -123,7 +135,7 @@ func (c *Cloud) once(ctx context.Context, s *Session, service, region string, he
 	r.Header = header.Clone()
 	if s != nil {
 		sum := sha256.Sum256(body)
-		if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+		if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, c.clock.Now()); err != nil {
 			return "", fmt.Errorf("signing the call: %w", err)
 		}
 	}
@@ -132,6 +144,7 @@ func (c *Cloud) once(ctx context.Context, s *Session, service, region string, he
 		return "", withoutURL(err)
 	}
 	defer resp.Body.Close()
+	c.clock.Learn(resp.Header)
 	id := resp.Header.Get("X-Amzn-Requestid")
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {

@@ -137,7 +137,7 @@ func (r Role) session(a assumed, edge exchange.Edge, crossed exchange.Trail) (Se
 			AccountID:       account(r.ARN),
 		},
 		ARN:     a.AssumedRoleUser.Arn,
-		Expires: c.Expiration,
+		Expires: r.Cloud.clock.Ours(c.Expiration),
 		Trail:   crossed.Then(edge),
 	}, nil
 }

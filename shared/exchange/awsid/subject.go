@@ -51,12 +51,12 @@ func (i *Identity) signedCallerIdentity(ctx context.Context, audience string) (e
 	if err != nil {
 		return exchange.SubjectToken{}, err
 	}
-	now := time.Now()
+	now := i.cloud.clock.Now()
 	token, err := signCallerIdentity(ctx, s.sdk(), i.cloud.region, audience, now)
 	return exchange.SubjectToken{
 		Form:    exchange.SignedCallerIdentity,
 		Value:   exchange.NewSecret(token),
-		Expires: now.Add(signedFor),
+		Expires: i.cloud.clock.Ours(now.Add(signedFor)),
 		Trail:   s.Trail,
 	}, err
 }
@@ -139,7 +139,7 @@ func (i *Identity) outboundJWT(ctx context.Context, to exchange.RelyingParty, fo
 	return exchange.SubjectToken{
 		Form:    form,
 		Value:   exchange.NewSecret(answer.WebIdentityToken),
-		Expires: answer.Expiration,
+		Expires: i.cloud.clock.Ours(answer.Expiration),
 		Trail:   s.Trail.Then(edge),
 	}, nil
 }

@@ -89,7 +89,7 @@ func (d redshift) login(ctx context.Context, s awsid.Session, lifetime time.Dura
 	at := d.place()
 	at["host"], at["port"] = host, strconv.Itoa(port)
 	return &exchange.Credential{
-		Kind: "redshift", Principal: s.ARN, Expires: p.expires, Place: at, Trail: s.Trail.Then(edge),
+		Kind: "redshift", Principal: s.ARN, Expires: d.cloud.Ours(p.expires), Place: at, Trail: s.Trail.Then(edge),
 		Login: &exchange.Login{User: p.user, Password: p.secret, DSN: dsn(host, port, d.at.Database, p)},
 	}, nil
 }

@@ -147,7 +147,7 @@ func (i *Identity) accessToken(ctx context.Context, w way, ask Ask) (Token, erro
 	if err != nil {
 		return Token{}, failed(err, edge, shown.Trail)
 	}
-	return Token{exchange.NewSecret(answer.AccessToken), answer.ExpireTime, shown.Trail.Then(edge)}, nil
+	return Token{exchange.NewSecret(answer.AccessToken), i.cloud.clock.Ours(answer.ExpireTime), shown.Trail.Then(edge)}, nil
 }
 
 type idTokenRequest struct {
@@ -182,5 +182,5 @@ func (i *Identity) idToken(ctx context.Context, w way, audience string) (Token, 
 	if err != nil {
 		return Token{}, exchange.AtEdge(err, edge, shown.Trail)
 	}
-	return Token{exchange.NewSecret(answer.Token), expires, shown.Trail.Then(edge)}, nil
+	return Token{exchange.NewSecret(answer.Token), i.cloud.clock.Ours(expires), shown.Trail.Then(edge)}, nil
 }

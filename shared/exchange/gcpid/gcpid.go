@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/clock"
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
@@ -42,7 +43,10 @@ const (
 )
 
 // A Cloud is Google Cloud as seen from this process.
-type Cloud struct{ http *http.Client }
+type Cloud struct {
+	http  *http.Client
+	clock clock.Skew
+}
 
 // New returns Google Cloud as reached over client.
 func New(client *http.Client) *Cloud { return &Cloud{http: client} }

@@ -65,6 +65,7 @@ func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, 
 		return withoutURL(err)
 	}
 	defer resp.Body.Close()
+	c.clock.Learn(resp.Header)
 	edge.RequestID = resp.Header.Get("X-Request-Id")
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {

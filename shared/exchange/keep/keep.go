@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -94,7 +95,7 @@ func (v *Value[T]) fly(ctx context.Context, mint Mint[T]) (value T, err error) {
 	landed := v.flight.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlightTimeout)
 		defer cancel()
-		return v.take(mint(ctx))
+		return v.take(guarded(ctx, mint))
 	})
 	select {
 	case r := <-landed:
@@ -105,6 +106,17 @@ func (v *Value[T]) fly(ctx context.Context, mint Mint[T]) (value T, err error) {
 	case <-ctx.Done():
 		return value, ctx.Err()
 	}
+}
+
+// guarded makes a panic the flight's error: it runs in nobody's request, and nobody else
+// could recover it.
+func guarded[T any](ctx context.Context, mint Mint[T]) (value T, expires time.Time, err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("panic: %s", debug.Stack()) // the value may hold anything
+		}
+	}()
+	return mint(ctx)
 }
 
 // take stores what a mint gave.

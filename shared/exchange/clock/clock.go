@@ -1,0 +1,47 @@
+// Package clock knows how far an upstream's clock is from ours.
+//
+// A signature's date must be within minutes of the upstream's, and an expiry is told by the
+// upstream's clock. Each answer says in its Date what time it is there, so that a machine
+// whose own clock is wrong can still sign, and keeps nothing for longer than it is good.
+package clock
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// little is a difference that latency and whole seconds make.
+	little = 20 * time.Second
+	// most is what is still taken for a clock that is wrong, and not for an answer that
+	// is. https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
+	most = 20 * time.Minute
+)
+
+// A Skew is the difference to one upstream's clock. The zero Skew is none. It is safe for
+// concurrent use.
+type Skew struct{ ahead atomic.Int64 }
+
+// Learn reads the Date of an answer that has just come.
+func (s *Skew) Learn(h http.Header) {
+	there, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	switch ahead := time.Until(there); {
+	case ahead.Abs() <= little:
+		s.ahead.Store(0)
+	case ahead.Abs() <= most:
+		s.ahead.Store(int64(ahead))
+	}
+}
+
+// Off tells whether the clocks differ by more than latency explains.
+func (s *Skew) Off() bool { return s.ahead.Load() != 0 }
+
+// Now is the upstream's time.
+func (s *Skew) Now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+
+// Ours is when, by our clock, the upstream's clock shows t.
+func (s *Skew) Ours(t time.Time) time.Time { return t.Add(-time.Duration(s.ahead.Load())) }
