@@ -42,6 +42,6 @@ Nobody on the way has a stored key.`,
 		SilenceErrors: true,
 	}
 	cmd.AddCommand(labCommand(), serveCommand(), vendCommand())
-	cmd.AddCommand(trustCommand())
+	cmd.AddCommand(trustCommand(), catalogCommand())
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
@@ -110,6 +111,34 @@ func link(runtime string, op *catalog.Operator, t *catalog.Tenant) (string, *exc
 		able.Destinations[name] = &on
 	}
 	return l.Runtime.Principal(), l.Link(&able)
+}
+
+// A Way is how one runtime reaches a destination.
+type Way struct {
+	Runtime string        `json:"runtime"`
+	Chain   []string      `json:"chain"` // the runtime's identity first
+	Longest time.Duration `json:"-"`     // the most life that a credential has
+}
+
+// Ways lists how each destination of a tenant is reached, disabled ones too. A destination
+// that a runtime does not reach has no way from there.
+func Ways(op *catalog.Operator, t *catalog.Tenant) (map[string][]Way, error) {
+	list, err := runtimes(op, nil)
+	ways := map[string][]Way{}
+	for _, runtime := range list {
+		own, linked := link(runtime, op, t)
+		for name, place := range linked.Destinations {
+			if place.Chain() == nil {
+				continue
+			}
+			w := Way{Runtime: runtime, Chain: append([]string{own}, place.Chain()...)}
+			if p, ok := place.(interface{ Longest() time.Duration }); ok {
+				w.Longest = p.Longest()
+			}
+			ways[name] = append(ways[name], w)
+		}
+	}
+	return ways, err
 }
 
 // know remembers the bindings of each role of the file.

@@ -176,6 +176,7 @@ func (s *Sheet) snowflakeSQL() {
 	for _, id := range s.workloadIdentities() {
 		s.sql(id.Why, "ALTER USER "+user+" ADD WORKLOAD IDENTITY "+id.Name+" "+id.Clause+";")
 	}
+	s.retired(user)
 	s.sql("", "GRANT ROLE "+role+" TO USER "+user+";")
 	s.snowflakeGrants(role)
 }
@@ -247,6 +248,21 @@ func (s *Sheet) proofs(end string) []workloadIdentity {
 		})
 	}
 	return list
+}
+
+// retired takes away what an ExternalId let in that was replaced.
+// https://docs.snowflake.com/en/sql-reference/sql/alter-user-remove-workload-identity
+func (s *Sheet) retired(user string) {
+	if s.ask.Retired == "" {
+		return
+	}
+	roles, accounts := s.entering()
+	for prefix, among := range map[string][]string{"carnet_aws_": roles, "carnet_google_": accounts} {
+		if len(among) > 0 {
+			s.sql("The audience that was replaced. Where it was added under another name, SHOW USER WORKLOAD IDENTITY AUTHENTICATION METHODS FOR USER "+user+" lists it.",
+				"ALTER USER "+user+" REMOVE WORKLOAD IDENTITY "+prefix+short(s.ask.Retired)+";")
+		}
+	}
 }
 
 // short is the beginning of an audience, as part of a name.

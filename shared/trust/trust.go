@@ -41,6 +41,9 @@ type Ask struct {
 	WorkgroupID string
 	// PublicKey is a Snowflake user's, in base64, for login key_pair.
 	PublicKey string
+	// Retired is an ExternalId that has just been replaced, for what must be taken away
+	// by name.
+	Retired string
 	// Database says what to grant in a database.
 	Database Database
 }

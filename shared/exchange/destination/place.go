@@ -42,6 +42,9 @@ func (p *place) Kind() string { return p.kind }
 // Chain implements [exchange.Destination].
 func (p *place) Chain() []string { return p.chain }
 
+// Longest is the most life that a credential of this destination can have.
+func (p *place) Longest() time.Duration { return p.longest }
+
 // OwnerOf implements [exchange.Destination]. What is in nobody's file is the
 // operator's.
 func (p *place) OwnerOf(principal string) exchange.Owner {

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/trust"
+)
+
+// newExternalID is a UUID of version 4, RFC 9562.
+func newExternalID() string {
+	var b [16]byte
+	rand.Read(b[:]) // it never fails: crypto/rand
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// draft begins a change of a tenant's file.
+func (c catalogFiles) draft(cmd *cobra.Command, tenant string) (*catalog.Draft, error) {
+	if _, err := c.tenant(cmd.Context(), tenant); err != nil {
+		return nil, err
+	}
+	text, _, err := c.Read(cmd.Context(), tenantFile(tenant))
+	if err != nil {
+		return nil, err
+	}
+	return catalog.NewDraft(tenantFile(tenant), text)
+}
+
+func (c catalogFiles) write(d *catalog.Draft) error {
+	dir := c.Dir
+	if dir == "" {
+		dir = "."
+	}
+	return d.Write(dir)
+}
+
+type rotateOptions struct {
+	trustOptions
+	finish, asJSON bool
+}
+
+func rotateCommand() *cobra.Command {
+	o := new(rotateOptions)
+	cmd := &cobra.Command{
+		Use:   "rotate TENANT/DESTINATION",
+		Short: "Replace an ExternalId, with both accepted during the change",
+		Long: `Rotate takes two steps, and the chain works at every moment.
+
+First it makes a new ExternalId and writes it as next_external_id. Now carnet shows a role
+the new one first, and the old one where the role refuses it; a Snowflake account is shown
+the old one. What is printed lets both in: the owner of the place applies it, whenever.
+
+Then, with --finish, the new one becomes the only one. What is printed then lets only that
+one in: the owner applies it, and the old one is worth nothing.
+
+Exit codes: 0 done, 1 not done, 3 done, with a placeholder in what was printed.`,
+		Example: `  carnet catalog rotate acme/lake --as json
+  carnet check acme/lake
+  carnet catalog rotate acme/lake --finish`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeDestinations,
+		RunE:              o.run,
+	}
+	o.flags(cmd)
+	for _, hidden := range []string{"for", "document"} {
+		if err := cmd.Flags().MarkHidden(hidden); err != nil {
+			panic(err) // the flag is not there
+		}
+	}
+	cmd.Flags().BoolVar(&o.finish, "finish", false, "make the next ExternalId the only one")
+	jsonFlag(cmd, &o.asJSON)
+	return cmd
+}
+
+func (o *rotateOptions) run(cmd *cobra.Command, args []string) error {
+	tenant, dest, err := destinationArg(args[0])
+	if err != nil {
+		return err
+	}
+	c, err := openCatalog(o.catalog)
+	if err != nil {
+		return err
+	}
+	draft, err := c.draft(cmd, tenant)
+	if err != nil {
+		return err
+	}
+	ids, err := o.step(draft, tenant, dest)
+	if err != nil {
+		return err
+	}
+	if err := c.write(draft); err != nil {
+		return err
+	}
+	return o.tell(cmd, args[0], ids)
+}
+
+// A rotated pair is the old ExternalId and the one that takes over.
+type rotated struct{ old, next string }
+
+func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated, error) {
+	t, err := draft.Tenant()
+	if err != nil {
+		return rotated{}, err
+	}
+	d := t.Destinations[dest]
+	if d == nil {
+		return rotated{}, fmt.Errorf("tenant %s has no destination %q", tenant, dest)
+	}
+	ids := rotated{old: d.Snowflake.ExternalID, next: d.Snowflake.NextExternalID}
+	if d.Role != nil {
+		ids = rotated{old: d.Role.ExternalID, next: d.Role.NextExternalID}
+	}
+	at := []string{"destinations", dest}
+	switch {
+	case ids.old == "":
+		return ids, fmt.Errorf("%s/%s has no external_id: between Google's accounts, and with a key pair, there is none to replace", tenant, dest)
+	case o.finish && ids.next == "":
+		return ids, fmt.Errorf("%s/%s has no next_external_id: begin with `carnet catalog rotate %s/%s`", tenant, dest, tenant, dest)
+	case o.finish:
+		return ids, errors.Join(draft.Set(at, "kind", "external_id", catalog.Scalar(ids.next)), draft.Remove(at, "next_external_id"))
+	case ids.next != "":
+		return ids, fmt.Errorf("%s/%s is being rotated already: `carnet trust %s/%s` prints again what its owner applies; when that is done, --finish", tenant, dest, tenant, dest)
+	}
+	ids.next = newExternalID()
+	return ids, draft.Set(at, "external_id", "next_external_id", catalog.Scalar(ids.next))
+}
+
+// tell prints what the owner applies now.
+func (o *rotateOptions) tell(cmd *cobra.Command, name string, ids rotated) error {
+	if o.finish {
+		o.ask.Retired = ids.old
+	}
+	sheet, err := o.sheet(cmd, name)
+	if err != nil {
+		return fmt.Errorf("the file is written; what the owner applies could not be printed: %w", err)
+	}
+	if o.asJSON {
+		err = o.tellJSON(cmd, name, ids, sheet)
+	} else {
+		for _, line := range o.words(name, ids) {
+			fmt.Fprintln(cmd.ErrOrStderr(), line)
+		}
+		err = o.print(cmd.OutOrStdout(), sheet)
+	}
+	if err != nil {
+		return err
+	}
+	return missing(sheet)
+}
+
+func (o *rotateOptions) tellJSON(cmd *cobra.Command, name string, ids rotated, s *trust.Sheet) error {
+	var text strings.Builder
+	if err := o.print(&text, s); err != nil {
+		return err
+	}
+	step := "begun"
+	if o.finish {
+		step = "finished"
+	}
+	return printJSON(cmd.OutOrStdout(), map[string]string{
+		"destination": name, "step": step, "old_external_id": ids.old, "external_id": ids.next, "apply": text.String(),
+	})
+}
+
+func (o *rotateOptions) words(name string, ids rotated) []string {
+	if o.finish {
+		return []string{
+			name + ": external_id is " + ids.next + " now, and nothing else is shown.",
+			"The owner of the place applies this, and the old one lets nobody in:", "",
+		}
+	}
+	return []string{
+		name + ": next_external_id is " + ids.next + "; external_id stays " + ids.old + ".",
+		"The owner of the place applies this, which lets both in, whenever it likes. Then:",
+		"  carnet check " + name,
+		"  carnet catalog rotate " + name + " --finish", "",
+	}
+}
+
+func switchCommand(verb string) *cobra.Command {
+	var dir string
+	var asJSON bool
+	off := verb == "disable"
+	cmd := &cobra.Command{
+		Use:               verb + " TENANT[/DESTINATION]",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeTenants,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := openCatalog(dir)
+			if err != nil {
+				return err
+			}
+			s, err := c.turn(cmd, args[0], off)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), s)
+			}
+			for _, line := range s.words() {
+				fmt.Fprintln(cmd.OutOrStdout(), line)
+			}
+			return nil
+		},
+	}
+	cmd.Short, cmd.Long, cmd.Example = "Vend for it again", "Enable takes `disabled: true` out of the file.", "  carnet catalog enable acme/lake"
+	if off {
+		cmd.Short = "Stop vending for a tenant or a destination"
+		cmd.Long = `Disable writes ` + "`disabled: true`" + ` into the tenant's file. A function reads a file again within
+60 seconds of its change (within 15 minutes where it cannot reach the catalog's bucket), so
+nothing new is vended a minute after the file is where the functions read it. What is out
+already lives to its end: the time by which that is certain is printed. docs/emergency.md
+says how to end it before.`
+		cmd.Example = "  carnet catalog disable acme/lake\n  carnet catalog disable acme --json"
+	}
+	catalogFlag(cmd, &dir)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// freshFor is how old a copy of a file a function may use: shared/catalog/bucket.
+const freshFor = time.Minute
+
+// A switched tenant or destination, and what is still out.
+type switched struct {
+	Name     string    `json:"name"`
+	Disabled bool      `json:"disabled"`
+	Changed  bool      `json:"changed"`
+	Stops    time.Time `json:"stops_by,omitzero"`   // new vends, if the file is in place now
+	Ends     time.Time `json:"expires_by,omitzero"` // the last credential that is out
+	Longest  string    `json:"longest_lifetime,omitempty"`
+	Notes    []string  `json:"notes,omitempty"`
+}
+
+func (c catalogFiles) turn(cmd *cobra.Command, name string, off bool) (switched, error) {
+	s := switched{Name: name, Disabled: off}
+	tenant, dest, err := tenantArg(name)
+	if err != nil {
+		return s, err
+	}
+	draft, err := c.draft(cmd, tenant)
+	if err != nil {
+		return s, err
+	}
+	t, err := draft.Tenant()
+	if err != nil {
+		return s, err
+	}
+	at, after, is := []string(nil), "tenant", t.Disabled
+	if dest != "" {
+		d := t.Destinations[dest]
+		if d == nil {
+			return s, fmt.Errorf("tenant %s has no destination %q", tenant, dest)
+		}
+		at, after, is = []string{"destinations", dest}, "kind", d.Disabled
+	}
+	s.Changed = is != off
+	switch {
+	case s.Changed && off:
+		err = draft.Set(at, after, "disabled", "true")
+	case s.Changed:
+		err = draft.Remove(at, "disabled")
+	}
+	if err == nil && s.Changed {
+		err = c.write(draft)
+	}
+	if err != nil || !off {
+		return s, err
+	}
+	err = c.outstanding(cmd, &s, t, dest)
+	return s, err
+}
+
+// outstanding says until when what was vended can live.
+func (c catalogFiles) outstanding(cmd *cobra.Command, s *switched, t *catalog.Tenant, dest string) error {
+	op, err := c.operator(cmd.Context())
+	if err != nil {
+		return err
+	}
+	ways, err := trust.Ways(op, t)
+	if err != nil {
+		return err
+	}
+	var longest time.Duration
+	kinds := map[catalog.Kind]bool{}
+	for name, list := range ways {
+		if dest != "" && name != dest {
+			continue
+		}
+		kinds[t.Destinations[name].Kind] = true
+		for _, w := range list {
+			longest = max(longest, w.Longest)
+		}
+	}
+	s.Stops = time.Now().UTC().Add(freshFor).Truncate(time.Second)
+	s.Ends, s.Longest = s.Stops.Add(longest), longest.String()
+	if kinds[catalog.Redshift] {
+		s.Notes = append(s.Notes, "A Redshift password gates the login alone: a connection that is open stays open.")
+	}
+	if kinds[catalog.Snowflake] {
+		s.Notes = append(s.Notes, "A Snowflake token gates the login alone: a session that is open stays open.")
+	}
+	return nil
+}
+
+func (s switched) words() []string {
+	state := "enabled"
+	if s.Disabled {
+		state = "disabled"
+	}
+	if !s.Changed {
+		state += " already"
+	}
+	lines := []string{s.Name + " is " + state + "."}
+	if !s.Disabled {
+		return append(lines, "It is vended for again within a minute of the file being where the functions read it.")
+	}
+	return append(append(lines,
+		"New vends stop within a minute of the file being where the functions read it: by "+s.Stops.Format(time.RFC3339)+" if that is now.",
+		"The last credential that is out already has expired by "+s.Ends.Format(time.RFC3339)+" (they live for "+s.Longest+" at the most)."),
+		s.Notes...)
+}
