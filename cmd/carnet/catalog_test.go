@@ -410,3 +410,42 @@ func TestTrustSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("%v\n%s", got.err, got.out)
 	}
 }
+
+// TestTrustNamesTheModulesInputs: every input that is printed is a variable of the module,
+// and every variable without a default is printed.
+func TestTrustNamesTheModulesInputs(t *testing.T) {
+	dir := sampleCatalog(t)
+	variable := regexp.MustCompile(`(?m)^variable "(\w+)" \{\n((?:  .*\n|\n)*)\}`)
+	for _, tenant := range []string{"acme", "globex"} {
+		for name := range parsed(t, dir, tenant).Destinations {
+			for _, owner := range []string{"third-party", "operator"} {
+				got := carnet(t, dir, "", "trust", tenant+"/"+name, "--for", owner, "--as", "terraform")
+				blocks := regexp.MustCompile(`(?s)module "\w+" \{\n.*?\n\}\n`).FindAllString(got.out, -1)
+				if len(blocks) == 0 {
+					t.Errorf("%s/%s for the %s: %v\n%s", tenant, name, owner, got.err, got.out)
+				}
+				for _, block := range blocks {
+					inputs := map[string]bool{}
+					for _, m := range regexp.MustCompile(`(?m)^  (\w+) += (.*)$`).FindAllStringSubmatch(block, -1) {
+						inputs[m[1]] = true
+					}
+					module := regexp.MustCompile(`source +\= "\./terraform/modules/([a-z0-9-]+)"`).FindStringSubmatch(block)[1]
+					text, err := os.ReadFile("../../terraform/modules/" + module + "/variables.tf")
+					if err != nil {
+						t.Fatal(err)
+					}
+					delete(inputs, "source")
+					for _, v := range variable.FindAllStringSubmatch(string(text), -1) {
+						if !inputs[v[1]] && !strings.Contains(v[2], "  default ") {
+							t.Errorf("%s/%s: module %s needs %s:\n%s", tenant, name, module, v[1], block)
+						}
+						delete(inputs, v[1])
+					}
+					if len(inputs) > 0 {
+						t.Errorf("%s/%s: module %s has no %v", tenant, name, module, inputs)
+					}
+				}
+			}
+		}
+	}
+}

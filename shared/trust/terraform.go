@@ -169,7 +169,14 @@ func (s *Sheet) accountInputs(h *hcl) {
 	name, _, _ := strings.Cut(email, "@")
 	roles, accounts := s.entering()
 	h.set("", "project_id", projectOf(email))
-	h.set("Where the account stands already, write existing_service_account = "+quoted(email)+" and enter_existing = true in its place, and create_custom_roles = false if another destination of the project made the roles.", "account_id", name)
+	// A new account's name has 6 to 30 characters: another one's account stands already.
+	// https://cloud.google.com/iam/docs/service-accounts-create#creating
+	if len(name) < 6 || len(name) > 30 {
+		h.set("It stands already. create_custom_roles = false if another destination of the project made the roles.", "existing_service_account", email)
+		h.lines = append(h.lines, hclLine{"", "enter_existing", "true"})
+	} else {
+		h.set("Where the account stands already, write existing_service_account = "+quoted(email)+" and enter_existing = true in its place, and create_custom_roles = false if another destination of the project made the roles.", "account_id", name)
+	}
 	for _, a := range accounts[:min(1, len(accounts))] {
 		h.set("Exactly this account may enter, on the account made here and not on the project.", "tenant_service_account", a)
 	}
@@ -233,14 +240,17 @@ func (s *Sheet) snowflakeInputs(h *hcl) {
 		}
 		h.set("The tokens' audience, of this account alone.", "external_id", at.ExternalID)
 	}
-	h.set("What the role may do.", "database", cmp.Or(db.Name, s.named("DATABASE")))
-	h.set("", "schema", cmp.Or(db.Schema, s.named("SCHEMA")))
-	h.set("", "warehouse", cmp.Or(db.Warehouse, s.named("WAREHOUSE")))
+	h.set("What the role may do.", "database", s.named(db.Name, "DATABASE"))
+	h.set("", "schema", s.named(db.Schema, "SCHEMA"))
+	h.set("", "warehouse", s.named(db.Warehouse, "WAREHOUSE"))
 	h.set("", "access", string(cmp.Or(db.Access, exchange.ReadWrite)))
 }
 
-// named is a placeholder that the module refuses.
-func (s *Sheet) named(what string) string {
+// named is the name that was given, or a placeholder that the module refuses.
+func (s *Sheet) named(given, what string) string {
+	if given != "" {
+		return given
+	}
 	lower := strings.ToLower(what)
 	return s.miss(Missing{Placeholder: "NAME-OF-THE-" + what, What: "the " + lower + " that the user works in", Command: "SHOW " + what + "S;", Flag: "--" + lower + " NAME"})
 }
