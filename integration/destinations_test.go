@@ -620,7 +620,7 @@ google:
 	}
 }
 
-func change(t *testing.T, dir, tenant, from, to string) {
+func change(t testing.TB, dir, tenant, from, to string) {
 	t.Helper()
 	file := filepath.Join(dir, "tenants", tenant+".yaml")
 	text, err := os.ReadFile(file)

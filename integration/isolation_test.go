@@ -17,7 +17,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 )
 
-func startSample(t *testing.T) (*lab.Lab, string) {
+func startSample(t testing.TB) (*lab.Lab, string) {
 	t.Helper()
 	w, err := sample.World()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/exchange/keep"
 )
 
 func serveCommand() *cobra.Command {
@@ -64,7 +65,10 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), listen, cert, key, d.Handler)
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			d.Handler.ServeHTTP(w, r.WithContext(keep.InBackground(r.Context())))
+		})
+		return serve(cmd.Context(), listen, cert, key, h)
 	}
 	return cmd
 }

@@ -6,6 +6,7 @@
 // other, however it writes its event.
 //
 // CARNET_INVOKE_MODE is the function URL's: RESPONSE_STREAM, the default, or BUFFERED.
+// CARNET_WARM=off opens no connections before the first request.
 // The rest of the environment is that of package deployment.
 package main
 
@@ -39,6 +40,9 @@ func run(ctx context.Context) error {
 	d, err := deployment.New(ctx, c)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("CARNET_WARM") != "off" {
+		d.Warm(ctx)
 	}
 	switch f := os.Getenv("CARNET_FUNCTION"); f {
 	case "vend":

@@ -22,6 +22,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"carnet.dev/carnet/integration/lab/awslab"
@@ -45,6 +46,7 @@ type Lab struct {
 	skew   time.Duration
 	close  []func() error
 	fronts []front
+	rtt    time.Duration
 }
 
 // A Call is one request that reached the lab.
@@ -143,6 +145,14 @@ func (l *Lab) Skew(by time.Duration) {
 	l.skew = by
 }
 
+// Far puts so much round trip between machines and the clouds: a connection takes one to
+// open, and so does each turn of who speaks.
+func (l *Lab) Far(rtt time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rtt = rtt
+}
+
 // Calls returns the calls since the last time, in the order in which they were
 // answered.
 func (l *Lab) Calls() []Call {
@@ -158,7 +168,7 @@ func (l *Lab) Calls() []Call {
 func Trips(calls []Call) int {
 	n := 0
 	for _, c := range calls {
-		keys := c.Op == "google.issuer" || strings.HasPrefix(c.Op, "issuer/")
+		keys := c.Op == opened || c.Op == "google.issuer" || strings.HasPrefix(c.Op, "issuer/")
 		if c.Host != metadataHost && c.Host != functionHost && c.Host != serviceHost && !keys {
 			n++
 		}
@@ -182,6 +192,9 @@ func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// opened is a call that asks for nothing.
+const opened = "connection"
+
 // recorded writes down what a handler answers, before the answer leaves: whoever has it
 // finds it in the conversation.
 func (l *Lab) recorded(h http.Handler) http.Handler {
@@ -189,7 +202,11 @@ func (l *Lab) recorded(h http.Handler) http.Handler {
 		seen := &status{ResponseWriter: w, said: func(code int) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.calls = append(l.calls, Call{Host: hostOnly(r.Host), Op: w.Header().Get("Lab-Operation"), Status: code})
+			op := w.Header().Get("Lab-Operation")
+			if r.Method == http.MethodGet && r.URL.Path == "/" && r.Header.Get("Authorization") == "" {
+				op = opened // nothing is asked for: a connection was opened ahead
+			}
+			l.calls = append(l.calls, Call{Host: hostOnly(r.Host), Op: op, Status: code})
 		}}
 		h.ServeHTTP(seen, r)
 		seen.say(http.StatusOK)
@@ -250,6 +267,7 @@ const metadataHost = "169.254.169.254"
 type Machine struct {
 	lab      *Lab
 	Metadata string // the metadata server's address; empty on AWS
+	opened   int
 }
 
 // Machine returns a place that runs as the Google service account, or as none.
@@ -291,5 +309,44 @@ func (m *Machine) Dial(ctx context.Context, network, address string) (net.Conn, 
 	default:
 		return nil, fmt.Errorf("dial %s: no such host in the lab", address)
 	}
-	return new(net.Dialer).DialContext(ctx, network, to)
+	conn, err := new(net.Dialer).DialContext(ctx, network, to)
+	if err != nil || to == m.Metadata {
+		return conn, err
+	}
+	m.lab.mu.Lock()
+	m.opened++
+	rtt := m.lab.rtt
+	m.lab.mu.Unlock()
+	if rtt == 0 {
+		return conn, nil
+	}
+	time.Sleep(rtt)
+	return &far{Conn: conn, rtt: rtt}, nil
+}
+
+// Opened is how many connections to clouds were opened from here.
+func (m *Machine) Opened() int {
+	m.lab.mu.Lock()
+	defer m.lab.mu.Unlock()
+	return m.opened
+}
+
+// A far connection answers a round trip after it was spoken to.
+type far struct {
+	net.Conn
+	rtt   time.Duration
+	spoke atomic.Bool
+}
+
+func (f *far) Write(p []byte) (int, error) {
+	f.spoke.Store(true)
+	return f.Conn.Write(p)
+}
+
+func (f *far) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if f.spoke.Swap(false) {
+		time.Sleep(f.rtt)
+	}
+	return n, err
 }

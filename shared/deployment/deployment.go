@@ -44,6 +44,9 @@ type Config struct {
 	// Doors are the ways in that the handler takes: iam, token, or both. Empty: iam.
 	Doors []Door
 
+	// Ahead opens the connections that the first chain will want after its first call
+	// while that call is made. FromEnv says yes, unless CARNET_WARM is off.
+	Ahead bool
 	// Log gets what callers are not told. Nil: slog's default.
 	Log *slog.Logger
 
@@ -75,6 +78,7 @@ func FromEnv() (Config, error) {
 	c := Config{
 		Catalog: os.Getenv("CARNET_CATALOG"),
 		Runtime: os.Getenv("CARNET_RUNTIME"),
+		Ahead:   os.Getenv("CARNET_WARM") != "off",
 		Transport: Transport{
 			Lab:   os.Getenv("CARNET_LAB"),
 			LabCA: os.Getenv("CARNET_LAB_CA"),
@@ -110,6 +114,11 @@ type Deployment struct {
 	Google   *gcpid.Cloud // as this process reaches it
 	Handler  http.Handler // of the API
 	Schedule *schedule.Runner
+
+	http *http.Client
+	sts  string // the host of the Region's token service
+
+	warmed atomic.Bool
 }
 
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
@@ -148,8 +157,11 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 		Operator: op,
 		Runtime:  linker.Runtime,
 		Google:   linker.GCP,
-		Broker:   &exchange.Broker{Tenants: newTenants(source, linker), Audit: auditTo(out)},
+		http:     c.HTTP,
+		sts:      linker.AWS.Host("sts"),
 	}
+	d.warmed.Store(!c.Ahead)
+	d.Broker = &exchange.Broker{Tenants: newTenants(source, linker, d.reach), Audit: auditTo(out)}
 	ready := func(ctx context.Context) error {
 		_, _, err := source.Read(ctx, operatorFile)
 		return err

@@ -23,6 +23,7 @@ type tenants struct {
 	source catalog.Source
 	linker *destination.Linker
 	linked *lru.Cache[string, linked]
+	first  func() // called when a tenant is linked: what follows is cold
 }
 
 type linked struct {
@@ -30,12 +31,12 @@ type linked struct {
 	tenant  *exchange.Tenant
 }
 
-func newTenants(source catalog.Source, linker *destination.Linker) *tenants {
+func newTenants(source catalog.Source, linker *destination.Linker, first func()) *tenants {
 	cache, err := lru.New[string, linked](linkedTenants)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &tenants{source: source, linker: linker, linked: cache}
+	return &tenants{source: source, linker: linker, linked: cache, first: first}
 }
 
 // Tenant implements [exchange.Tenants].
@@ -56,6 +57,7 @@ func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, er
 		return held.tenant, nil
 	}
 	tenant, err := t.link(file, text)
+	t.first()
 	if err == nil {
 		t.linked.Add(name, linked{version, tenant})
 	}

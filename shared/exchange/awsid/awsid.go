@@ -20,6 +20,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/clock"
@@ -52,10 +53,13 @@ type Cloud struct {
 	region string
 	http   *http.Client
 	clock  clock.Skew
+	signer *v4.Signer // keeps the keys that it derives, by day
 }
 
 // New returns AWS as seen through one Region's STS.
-func New(c Config) *Cloud { return &Cloud{region: c.Region, http: c.HTTP} }
+func New(c Config) *Cloud {
+	return &Cloud{region: c.Region, http: c.HTTP, signer: v4.NewSigner()}
+}
 
 // Region is the Region whose STS is called.
 func (c *Cloud) Region() string { return c.region }
@@ -174,4 +178,9 @@ func (s Session) sdk() aws.Credentials {
 		CanExpire:       true,
 		Expires:         s.Expires,
 	}
+}
+
+// Host is where a service of the cloud's Region answers.
+func (c *Cloud) Host(service string) string {
+	return service + "." + c.region + "." + dnsSuffix(c.region)
 }

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/again"
 )
@@ -135,7 +133,7 @@ func (c *Cloud) once(ctx context.Context, s *Session, service, region string, he
 	r.Header = header.Clone()
 	if s != nil {
 		sum := sha256.Sum256(body)
-		if err := v4.NewSigner().SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, c.clock.Now()); err != nil {
+		if err := c.signer.SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, c.clock.Now()); err != nil {
 			return "", fmt.Errorf("signing the call: %w", err)
 		}
 	}

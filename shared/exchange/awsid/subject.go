@@ -52,7 +52,7 @@ func (i *Identity) signedCallerIdentity(ctx context.Context, audience string) (e
 		return exchange.SubjectToken{}, err
 	}
 	now := i.cloud.clock.Now()
-	token, err := signCallerIdentity(ctx, s.sdk(), i.cloud.region, audience, now)
+	token, err := signCallerIdentity(ctx, i.cloud.signer, s.sdk(), i.cloud.region, audience, now)
 	return exchange.SubjectToken{
 		Form:    exchange.SignedCallerIdentity,
 		Value:   exchange.NewSecret(token),
@@ -79,7 +79,7 @@ type signedHeader struct {
 // which was shown to one pool cannot be replayed at another.
 const targetResource = "X-Goog-Cloud-Target-Resource"
 
-func signCallerIdentity(ctx context.Context, creds aws.Credentials, region, audience string, now time.Time) (string, error) {
+func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Credentials, region, audience string, now time.Time) (string, error) {
 	host := "sts." + region + "." + dnsSuffix(region)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	if err != nil {
@@ -87,7 +87,7 @@ func signCallerIdentity(ctx context.Context, creds aws.Credentials, region, audi
 	}
 	req.Header.Set(targetResource, audience)
 	empty := sha256.Sum256(nil)
-	if err := v4.NewSigner().SignHTTP(ctx, creds, req, hex.EncodeToString(empty[:]), "sts", region, now); err != nil {
+	if err := signer.SignHTTP(ctx, creds, req, hex.EncodeToString(empty[:]), "sts", region, now); err != nil {
 		return "", fmt.Errorf("signing GetCallerIdentity: %w", err)
 	}
 	headers := []signedHeader{{"Host", host}}

@@ -33,8 +33,12 @@ type place struct {
 
 	// whole keeps the credential for the full grant. A narrowed one is minted
 	// afresh, so nothing here ever has to ask what a kept one was for.
-	whole keep.Value[*exchange.Credential]
+	whole keep.Value[*kept]
 }
+
+// A kept credential, as it was minted and as it is given out again, which says that its
+// edges were crossed before.
+type kept struct{ minted, again *exchange.Credential }
 
 // Kind implements [exchange.Destination].
 func (p *place) Kind() string { return p.kind }
@@ -72,19 +76,24 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 }
 
 func (p *place) keptWhole(ctx context.Context, minTTL time.Duration) (*exchange.Credential, error) {
-	cred, fresh, err := p.whole.Get(ctx, minTTL, func(ctx context.Context) (*exchange.Credential, time.Time, error) {
-		cred, err := p.mint(ctx, p.grant, p.longest)
-		if err != nil {
-			return nil, time.Time{}, err
-		}
-		return cred, cred.Expires, nil
-	})
-	if err != nil || fresh {
-		return cred, err
+	k, fresh, err := p.whole.Get(ctx, minTTL, p.mintWhole)
+	switch {
+	case err != nil:
+		return nil, err
+	case fresh:
+		return k.minted, nil
+	}
+	return k.again, nil
+}
+
+func (p *place) mintWhole(ctx context.Context) (*kept, time.Time, error) {
+	cred, err := p.mint(ctx, p.grant, p.longest)
+	if err != nil {
+		return nil, time.Time{}, err
 	}
 	again := *cred
 	again.Trail = cred.Trail.Again()
-	return &again, nil
+	return &kept{cred, &again}, cred.Expires, nil
 }
 
 // narrow returns what is asked for, if the catalog grants as much. An empty part

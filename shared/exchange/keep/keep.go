@@ -67,6 +67,10 @@ func (v *Value[T]) Get(ctx context.Context, minTTL time.Duration, mint Mint[T]) 
 	if refused != nil {
 		return value, false, refused
 	}
+	if good && background(ctx) {
+		v.refresh(ctx, mint)
+		return held, false, nil
+	}
 	value, err = v.fly(ctx, mint)
 	switch {
 	case err == nil:
@@ -76,6 +80,26 @@ func (v *Value[T]) Get(ctx context.Context, minTTL time.Duration, mint Mint[T]) 
 		return held, false, nil
 	}
 	return value, false, err
+}
+
+type backgroundKey struct{}
+
+// InBackground lets values be renewed behind the back of whoever asks with the context, who
+// gets the one that is still good. It is for processes that run between requests: a function
+// is frozen there, and renews within one.
+func InBackground(ctx context.Context) context.Context {
+	return context.WithValue(ctx, backgroundKey{}, true)
+}
+
+func background(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
+
+// refresh starts a flight, unless one is under way, and waits for nobody.
+func (v *Value[T]) refresh(ctx context.Context, mint Mint[T]) {
+	go func() {
+		if _, err := v.fly(context.WithoutCancel(ctx), mint); err != nil {
+			v.putOff()
+		}
+	}()
 }
 
 func (v *Value[T]) look(minTTL time.Duration) (held T, good, due bool, refused error) {

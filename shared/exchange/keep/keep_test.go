@@ -3,6 +3,7 @@ package keep_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -146,6 +147,48 @@ func TestAbsurdExpiryIsAnError(t *testing.T) {
 			if n, _, err := v.Get(t.Context(), 0, c.mint); err == nil {
 				t.Errorf("a life of %s was taken: %d", life, n)
 			}
+		}
+	})
+}
+
+func TestInTheBackgroundNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{takes: time.Second, life: time.Hour}
+		var v keep.Value[int64]
+		ctx := keep.InBackground(t.Context())
+		if n, _, err := v.Get(ctx, time.Minute, c.mint); n != 1 || err != nil {
+			t.Fatalf("the first waits like any other: %d, %v", n, err)
+		}
+		time.Sleep(55 * time.Minute) // past 90 % of its life
+		began := time.Now()
+		for range 64 {
+			if n, _, err := v.Get(ctx, time.Minute, c.mint); n != 1 || err != nil {
+				t.Errorf("while it is renewed: %d, %v", n, err)
+			}
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %s", waited)
+		}
+		time.Sleep(2 * time.Second)
+		if n, _, err := v.Get(ctx, time.Minute, c.mint); n != 2 || err != nil {
+			t.Errorf("afterwards: %d, %v", n, err)
+		}
+		if n := c.minted.Load(); n != 2 {
+			t.Errorf("minted %d times", n)
+		}
+	})
+}
+
+func TestAPanicIsTheFlightsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v keep.Value[int64]
+		_, _, err := v.Get(t.Context(), 0, func(context.Context) (int64, time.Time, error) { panic("secret") })
+		if err == nil || strings.Contains(err.Error(), "secret\n\n") {
+			t.Errorf("%v", err)
+		}
+		c := &cloud{life: time.Hour}
+		if n, _, err := v.Get(t.Context(), 0, c.mint); n != 1 || err != nil {
+			t.Errorf("the next one: %d, %v", n, err)
 		}
 	})
 }
