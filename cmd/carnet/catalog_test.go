@@ -302,6 +302,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 	writeFile(t, dir, "tenants/globex.yaml", globex)
 	writeFile(t, dir, "tenants/broken.yaml", "tenant: broken\ncolour: red\ndestinations:\n  x: {kind: s3}\n")
 	writeFile(t, dir, "tenants/Loud.yaml", "tenant: Loud\n")
+	writeFile(t, dir, "tenants/short.yml", "tenant: short\n")
 	writeFile(t, dir, "tenants/itself.yaml", "tenant: itself\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-f-vend\", external_id: zz-1}\n")
 	got := carnet(t, dir, "", "catalog", "lint")
 	if got.code() != exitProblems {
@@ -311,6 +312,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 		`tenants/broken.yaml:2: the file has no key "colour"`,
 		"tenants/broken.yaml:4: destination x has no role",
 		"tenants/Loud.yaml: is never read",
+		"tenants/short.yml: is never read: name it short.yaml",
 		"tenants/globex.yaml:4: carnet-t-acme@operator-prod.iam.gserviceaccount.com is in the file of tenant acme too (tenants/acme.yaml:7)",
 		"the external_id 3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40 stands at tenants/acme.yaml:17 too",
 		"arn:aws:iam::999988887777:role/acme-marts is in the file of tenant acme too",

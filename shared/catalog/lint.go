@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,7 +35,21 @@ func Lint(ctx context.Context, dir Folder) (Problems, error) {
 			return nil, err
 		}
 	}
+	if err := l.unread(dir); err != nil {
+		return nil, err
+	}
 	return l.problems.sorted(), nil
+}
+
+// unread finds files that nobody reads, since their name ends in another way.
+func (l *lint) unread(dir Folder) error {
+	files, err := os.ReadDir(filepath.Join(dir.dir(), "tenants"))
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), ".yml"); ok {
+			l.bad("tenants/"+f.Name(), 0, "is never read: name it %s.yaml", name)
+		}
+	}
+	return err
 }
 
 type lint struct {

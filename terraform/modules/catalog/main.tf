@@ -66,10 +66,11 @@ locals {
   )] }
   enters = { for n, r in local.roles : n => sort(distinct(compact(flatten([for w in local.ways[n] : [for i, x in w : try(w[i + 1], "") if x == r]])))) }
 
-  # Whoever shows itself to Snowflake gets a token for it.
-  snowflake = { for n, t in local.tenants : n => sort(distinct(compact([for d in values(try(t.destinations, {})) :
-    try(d.kind, "") != "snowflake" ? "" : try(d.login, "oidc") == "oidc" ? try(d.external_id, "") : d.login == "workload_identity" ? "snowflakecomputing.com" : ""
-  ]))) }
+  # Whoever shows itself to Snowflake gets a token for it; while an ExternalId is
+  # replaced, for both.
+  snowflake = { for n, t in local.tenants : n => sort(distinct(compact(flatten([for d in values(try(t.destinations, {})) :
+    try(d.kind, "") != "snowflake" ? [] : try(d.login, "oidc") == "oidc" ? [try(d.external_id, ""), try(d.next_external_id, "")] : d.login == "workload_identity" ? ["snowflakecomputing.com"] : []
+  ])))) }
 
   aws_tenants = { for n, r in local.own_roles : n => {
     role_arn        = r
