@@ -98,7 +98,9 @@ func lost(from, to string) []string {
 	return list
 }
 
-var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+func isUUID4(s string) bool {
+	return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(s)
+}
 
 func s3Flags(name string) []string {
 	return []string{"catalog", "add", name, "--kind", "s3", "--role", "arn:aws:iam::999988887777:role/acme-two",
@@ -115,7 +117,7 @@ func TestAddADestination(t *testing.T) {
 	var said struct {
 		ExternalID string `json:"external_id"`
 	}
-	if err := json.Unmarshal([]byte(got.out), &said); err != nil || !uuid4.MatchString(said.ExternalID) {
+	if err := json.Unmarshal([]byte(got.out), &said); err != nil || !isUUID4(said.ExternalID) {
 		t.Errorf("%v: it said %s", err, got.out)
 	}
 	if gone := lost(before, readFile(t, dir, acme)); len(gone) > 0 {
@@ -137,7 +139,7 @@ func TestAddATenant(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	tenant := parsed(t, dir, name)
-	if len(tenant.Callers) != 2 || tenant.Identities.AWS.ARN != "arn:aws:iam::111122223333:role/carnet-t-"+name || !uuid4.MatchString(tenant.Identities.AWS.ExternalID) {
+	if len(tenant.Callers) != 2 || tenant.Identities.AWS.ARN != "arn:aws:iam::111122223333:role/carnet-t-"+name || !isUUID4(tenant.Identities.AWS.ExternalID) {
 		t.Errorf("the file has %+v", tenant)
 	}
 	// As Terraform's module names it: 8 characters, a dash, 12 digits of the name's SHA-256.
@@ -244,7 +246,7 @@ func TestRotate(t *testing.T) {
 	first := carnet(t, dir, "", "catalog", "rotate", "acme/lake")
 	role := parsed(t, dir, "acme").Destinations["lake"].Role
 	next := role.NextExternalID
-	if first.err != nil || role.ExternalID != old || !uuid4.MatchString(next) {
+	if first.err != nil || role.ExternalID != old || !isUUID4(next) {
 		t.Fatalf("%v: %+v", first.err, role)
 	}
 	if !strings.Contains(first.out, old) || !strings.Contains(first.out, next) {

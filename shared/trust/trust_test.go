@@ -88,8 +88,9 @@ func (q question) flat(t *testing.T) string {
 	return strings.NewReplacer(`\u0026`, "&").Replace(string(text))
 }
 
-func TestWhatIsPrinted(t *testing.T) {
-	says := func(name string, q question, has []string, hasNot ...string) {
+// says tells what a sheet has, and what it must not have.
+func says(t *testing.T) func(name string, q question, has []string, hasNot ...string) {
+	return func(name string, q question, has []string, hasNot ...string) {
 		t.Helper()
 		text := q.flat(t)
 		for _, part := range has {
@@ -103,6 +104,10 @@ func TestWhatIsPrinted(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestWhatAnAWSAccountApplies(t *testing.T) {
+	says := says(t)
 	s3 := func(rest string) question {
 		return question{tenant: onAWS + "destinations:\n" + lake + rest + "}\n", destination: "lake"}
 	}
@@ -121,6 +126,9 @@ func TestWhatIsPrinted(t *testing.T) {
 	google.owner = exchange.Operator
 	says("the operator, for Google alone", google, []string{mapped + "arn:aws:sts::111122223333:assumed-role/carnet-f-vend", "serviceAccountOpenIdTokenCreator"}, "carnetPass", "getAccessToken", `"roles":[{`)
 
+	own := question{tenant: onGCP + "destinations:\n" + lake + ", prefixes: [in/], access: read, chain: [{role: \"arn:aws:iam::777788889999:role/theirs\", external_id: theirs-id}]}\n", destination: "lake", owner: exchange.TenantSide}
+	says("a link of the tenant's own", own, []string{`"role":"arn:aws:iam::777788889999:role/theirs"`, `"sts:ExternalId":"theirs-id"`, `"Resource":["arn:aws:iam::999988887777:role/share"]`}, "operator-prod:role")
+
 	shared := onAWS + "destinations:\n" + lake + ", prefixes: [in/], access: read}\n" + marts + ", cluster: dw}\n"
 	says("one role for two destinations", question{tenant: shared, destination: "lake"}, []string{`"sts:ExternalId":["lakes-id","marts-id"]`, `"carnet-lake":`}, "redshift:")
 	says("a cluster that is looked up", question{tenant: shared, destination: "marts"}, []string{"redshift:DescribeClusters", "dbname:dw/dev"}, "dbuser", "redshift-data")
@@ -128,6 +136,10 @@ func TestWhatIsPrinted(t *testing.T) {
 	says("a user, made, in a group", question{tenant: users, destination: "marts"}, []string{"dbuser:dw/loader", "redshift:CreateClusterUser", "dbgroup:dw/writers", `GRANT USAGE ON SCHEMA \"public\" TO GROUP \"writers\";`}, "DescribeClusters", "CREATE USER")
 	says("the Data API at a workgroup", question{tenant: onAWS + "destinations:\n" + marts + ", workgroup: wg, login: data_api}\n", destination: "marts"}, []string{"redshift-serverless:GetCredentials", "ID-OF-WORKGROUP-wg", "statement-owner-iam-userid"}, "workgroup/*")
 
+}
+
+func TestWhatAGoogleProjectApplies(t *testing.T) {
+	says := says(t)
 	gcs := func(identities, rest string) question {
 		return question{tenant: identities + "destinations:\n" + drop + rest + "}\n", destination: "drop"}
 	}
@@ -142,8 +154,6 @@ func TestWhatIsPrinted(t *testing.T) {
 	jwt.owner = exchange.Operator
 	says("the operator, for outbound tokens", jwt, []string{"sts:GetWebIdentityToken", "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/carnet-aws/providers/aws-roles"})
 
-	own := question{tenant: onGCP + "destinations:\n" + lake + ", prefixes: [in/], access: read, chain: [{role: \"arn:aws:iam::777788889999:role/theirs\", external_id: theirs-id}]}\n", destination: "lake", owner: exchange.TenantSide}
-	says("a link of the tenant's own", own, []string{`"role":"arn:aws:iam::777788889999:role/theirs"`, `"sts:ExternalId":"theirs-id"`, `"Resource":["arn:aws:iam::999988887777:role/share"]`}, "operator-prod:role")
 }
 
 func TestSnowflake(t *testing.T) {
