@@ -460,3 +460,5 @@ func TestTheCloudFunctionsSchedule(t *testing.T) {
 		t.Errorf("a GET: %d", status)
 	}
 }
+
+func base64URL(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

@@ -47,6 +47,7 @@ type Lab struct {
 	close  []func() error
 	fronts []front
 	rtt    time.Duration
+	conns  map[net.Conn]bool
 }
 
 // A Call is one request that reached the lab.
@@ -58,7 +59,7 @@ type Call struct {
 
 // Start builds the clouds and listens on a free port of loopback.
 func Start(w *world.World) (*Lab, error) {
-	l := new(Lab)
+	l := &Lab{conns: map[net.Conn]bool{}}
 	var err error
 	if l.CA, err = newCA(); err != nil {
 		return nil, err
@@ -101,12 +102,34 @@ func (l *Lab) Serve(h http.Handler, secure bool) (string, error) {
 	if secure {
 		listener = tls.NewListener(listener, l.CA.serverConfig())
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: l.seen}
 	go server.Serve(listener)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.close = append(l.close, server.Close)
 	return addr, nil
+}
+
+// Cut closes every connection that is open to the clouds, as a freeze of hours does.
+func (l *Lab) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		c.Close()
+	}
+	clear(l.conns)
+}
+
+// seen keeps account of the connections.
+func (l *Lab) seen(c net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		l.conns[c] = true
+	case http.StateClosed, http.StateHijacked:
+		delete(l.conns, c)
+	}
 }
 
 // Close stops listening.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -23,7 +24,9 @@ type tenants struct {
 	source catalog.Source
 	linker *destination.Linker
 	linked *lru.Cache[string, linked]
-	first  func() // called when a tenant is linked: what follows is cold
+
+	linking sync.Mutex
+	first   func() // called when a tenant is linked: what follows is cold
 }
 
 type linked struct {
@@ -56,10 +59,21 @@ func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, er
 	if held, ok := t.linked.Get(name); ok && held.version == version {
 		return held.tenant, nil
 	}
+	return t.linkOnce(name, version, file, text)
+}
+
+// linkOnce links a version of a file once, whoever comes meanwhile: two copies would each
+// have caches of their own, and make each call twice.
+func (t *tenants) linkOnce(name, version, file string, text []byte) (*exchange.Tenant, error) {
+	t.linking.Lock()
+	defer t.linking.Unlock()
+	if held, ok := t.linked.Get(name); ok && held.version == version {
+		return held.tenant, nil
+	}
 	tenant, err := t.link(file, text)
-	t.first()
 	if err == nil {
 		t.linked.Add(name, linked{version, tenant})
+		t.first()
 	}
 	return tenant, err
 }

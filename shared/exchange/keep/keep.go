@@ -68,10 +68,10 @@ func (v *Value[T]) Get(ctx context.Context, minTTL time.Duration, mint Mint[T]) 
 		return value, false, refused
 	}
 	if good && background(ctx) {
-		v.refresh(ctx, mint)
+		v.refresh(ctx, minTTL, mint)
 		return held, false, nil
 	}
-	value, err = v.fly(ctx, mint)
+	value, err = v.fly(ctx, minTTL, mint)
 	switch {
 	case err == nil:
 		return value, true, nil
@@ -94,9 +94,9 @@ func InBackground(ctx context.Context) context.Context {
 func background(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
 // refresh starts a flight, unless one is under way, and waits for nobody.
-func (v *Value[T]) refresh(ctx context.Context, mint Mint[T]) {
+func (v *Value[T]) refresh(ctx context.Context, minTTL time.Duration, mint Mint[T]) {
 	go func() {
-		if _, err := v.fly(context.WithoutCancel(ctx), mint); err != nil {
+		if _, err := v.fly(context.WithoutCancel(ctx), minTTL, mint); err != nil {
 			v.putOff()
 		}
 	}()
@@ -115,10 +115,14 @@ func (v *Value[T]) look(minTTL time.Duration) (held T, good, due bool, refused e
 }
 
 // fly joins the flight that is under way, or starts one.
-func (v *Value[T]) fly(ctx context.Context, mint Mint[T]) (value T, err error) {
+func (v *Value[T]) fly(ctx context.Context, minTTL time.Duration, mint Mint[T]) (value T, err error) {
 	landed := v.flight.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlightTimeout)
 		defer cancel()
+		// A flight may have landed since the caller looked.
+		if held, good, due, refused := v.look(minTTL); refused != nil || good && !due {
+			return held, refused
+		}
 		return v.take(guarded(ctx, mint))
 	})
 	select {
