@@ -111,6 +111,7 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		grant:  exchange.Grant{Access: d.Access, Prefixes: d.Prefixes},
 		minTTL: d.MinTTL,
 	}
+	p.renew = p.mintWhole
 	switch d.Kind {
 	case catalog.S3:
 		role := end.(*awsid.Identity)

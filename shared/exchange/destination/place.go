@@ -34,6 +34,7 @@ type place struct {
 	// whole keeps the credential for the full grant. A narrowed one is minted
 	// afresh, so nothing here ever has to ask what a kept one was for.
 	whole keep.Value[*kept]
+	renew keep.Mint[*kept] // mintWhole, made once: a look-up allocates nothing
 }
 
 // A kept credential, as it was minted and as it is given out again, which says that its
@@ -76,7 +77,7 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 }
 
 func (p *place) keptWhole(ctx context.Context, minTTL time.Duration) (*exchange.Credential, error) {
-	k, fresh, err := p.whole.Get(ctx, minTTL, p.mintWhole)
+	k, fresh, err := p.whole.Get(ctx, minTTL, p.renew)
 	switch {
 	case err != nil:
 		return nil, err
