@@ -1,0 +1,250 @@
+variable "account_id" {
+  type        = string
+  description = "The operator's AWS account."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id is 12 digits, in quotes."
+  }
+}
+
+variable "region" {
+  type        = string
+  description = "The Region that the provider is set to."
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is a Region, such as eu-west-1."
+  }
+}
+
+variable "name" {
+  type        = string
+  description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them."
+  default     = "carnet"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,30}$", var.name))
+    error_message = "name is 2 to 31 of a-z, 0-9 and -, beginning with a letter."
+  }
+}
+
+variable "role_name" {
+  type        = string
+  description = "Name of the functions' role: the runtime, which every tenant's role trusts. carnet-f- keeps it apart from the tenants' carnet-t-."
+  default     = "carnet-f-vend"
+
+  validation {
+    condition     = can(regex("^carnet-f-[A-Za-z0-9_+=,.@-]{1,55}$", var.role_name))
+    error_message = "role_name begins with carnet-f- and has 64 characters at most (IAM quotas)."
+  }
+}
+
+variable "zip" {
+  type        = string
+  description = "The artefact that scripts/package makes: dist/awslambda-arm64.zip."
+}
+
+variable "zip_sha256_base64" {
+  type        = string
+  description = "Its hash, so that a new one is deployed: filebase64sha256(zip). None: it is not looked at."
+  default     = null
+}
+
+variable "architecture" {
+  type        = string
+  description = "arm64 or x86_64, whichever the zip is for."
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture is arm64 or x86_64."
+  }
+}
+
+variable "catalog_bucket" {
+  type        = string
+  description = "Name of the catalog's bucket, which is made here."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.catalog_bucket))
+    error_message = "catalog_bucket is 3 to 63 of a-z, 0-9 and -: a name with a dot matches no certificate as a host."
+  }
+}
+
+variable "catalog_files" {
+  type        = map(string)
+  description = "The tenants' files: name in the bucket → file here, as the catalog module's `files` says."
+}
+
+variable "operator_file" {
+  type        = string
+  description = "The text of carnet.yaml, with what only Terraform knows in it."
+}
+
+variable "tenant_role_arns" {
+  type        = list(string)
+  description = "The roles that the function enters: the catalog module's `role_arns`. Each is listed; there is no wildcard."
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.tenant_role_arns : can(regex("^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$", r)) && !can(regex("[*?$]", r))])
+    error_message = "tenant_role_arns are ARNs of single roles, without a wildcard."
+  }
+}
+
+variable "jwt_audiences" {
+  type        = list(string)
+  description = "Audiences for which the function itself may get an outbound token: the federation module's `jwt_audience`, where its pool is entered that way."
+  default     = []
+
+  validation {
+    condition     = alltrue([for a in var.jwt_audiences : !can(regex("[*?$]", a))])
+    error_message = "every audience is written out, without a wildcard."
+  }
+}
+
+variable "read_secret_arns" {
+  type        = list(string)
+  description = "Secrets with private keys that the function reads (`secret:` of Snowflake destinations)."
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.read_secret_arns : can(regex("^arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+$", s))])
+    error_message = "read_secret_arns are ARNs of single secrets, without a wildcard."
+  }
+}
+
+variable "deliver_secret_arns" {
+  type        = list(string)
+  description = "Secrets that the schedule fills (`deliver:` of the tenants' files)."
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.deliver_secret_arns : can(regex("^arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+$", s))])
+    error_message = "deliver_secret_arns are ARNs of single secrets, without a wildcard."
+  }
+}
+
+variable "doors" {
+  type        = set(string)
+  description = "The ways in: iam (the URL checks a signature), token (the URL is open, and the function verifies a token). Each is a URL of its own."
+  default     = ["iam"]
+
+  validation {
+    condition     = length(var.doors) > 0 && alltrue([for d in var.doors : contains(["iam", "token"], d)])
+    error_message = "doors are iam, token, or both."
+  }
+}
+
+variable "callers" {
+  type        = list(string)
+  description = "Who may call the URL with a signature: ARNs of roles or users, or accounts, of this or another account."
+  default     = []
+
+  validation {
+    condition     = alltrue([for c in var.callers : can(regex("^([0-9]{12}|arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(root|(role|user)/[!-~]+))$", c)) && !can(regex("[*?]", c))])
+    error_message = "callers are ARNs of roles or users, or account ids: never a wildcard, which would be everybody."
+  }
+}
+
+variable "token_door_concurrency" {
+  type        = number
+  description = "How many requests at a time the function takes while its token door is open to everybody. Needed with that door: strangers could otherwise use up the account's concurrency."
+  default     = null
+
+  validation {
+    condition     = var.token_door_concurrency == null || try(var.token_door_concurrency >= 1 && var.token_door_concurrency <= 1000, false)
+    error_message = "token_door_concurrency is 1 to 1000."
+  }
+}
+
+variable "schedules" {
+  type = map(object({
+    expression = string
+    timezone   = optional(string, "UTC")
+    input      = any
+  }))
+  description = "What runs before the jobs: name → expression (cron or rate), timezone and input ({action, tenants, shard})."
+  default = {
+    check = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all" } }
+  }
+
+  validation {
+    condition     = alltrue([for s in values(var.schedules) : contains(["check", "deliver"], s.input.action)])
+    error_message = "a schedule's input has the action check or deliver."
+  }
+}
+
+variable "memory" {
+  type        = number
+  description = "Megabytes of memory; the CPU grows with it."
+  default     = 256
+
+  validation {
+    condition     = var.memory >= 128 && var.memory <= 10240
+    error_message = "memory is 128 to 10240 MB (Lambda's limits)."
+  }
+}
+
+variable "subnet_ids" {
+  type        = list(string)
+  description = "Private subnets behind a NAT gateway, for a fixed address that third parties can let in. None: Lambda's own network."
+  default     = []
+}
+
+variable "security_group_ids" {
+  type        = list(string)
+  description = "Security groups in those subnets, which let HTTPS out."
+  default     = []
+
+  validation {
+    condition     = (length(var.security_group_ids) > 0) == (length(var.subnet_ids) > 0)
+    error_message = "security_group_ids and subnet_ids go together."
+  }
+}
+
+variable "kms_key_arn" {
+  type        = string
+  description = "Key that encrypts the bucket, the logs, the environment and the queue. None: AWS's own keys."
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn is the ARN of a key."
+  }
+}
+
+variable "permissions_boundary" {
+  type        = string
+  description = "ARN of the policy that bounds every role made here, where the account insists on one."
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:aws(-cn|-us-gov)?:iam::([0-9]{12}|aws):policy/[!-~]+$", var.permissions_boundary))
+    error_message = "permissions_boundary is the ARN of an IAM policy."
+  }
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "How long logs, the audit records among them, are kept."
+  default     = 400
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days is one of the periods that CloudWatch Logs knows; 0, for ever, is none of them here."
+  }
+}
+
+variable "alarm_topic_arns" {
+  type        = list(string)
+  description = "Topics that alarms tell. None: the alarms stand and tell nobody."
+  default     = []
+}
+
+variable "tags" {
+  type        = map(string)
+  description = "Tags of every resource."
+  default     = {}
+}
