@@ -1,0 +1,197 @@
+locals {
+  functions = toset(["vend", "schedule"])
+  email     = "${var.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  prefix    = "live"
+  apis = toset([
+    "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com", "iam.googleapis.com",
+    "iamcredentials.googleapis.com", "run.googleapis.com", "secretmanager.googleapis.com", "sts.googleapis.com",
+  ])
+  public = contains(var.doors, "token")
+}
+
+resource "google_project_service" "api" {
+  for_each           = local.apis
+  project            = var.project_id
+  service            = each.key
+  disable_on_destroy = false
+}
+
+# The runtime: the one identity that the tenants' accounts let in.
+resource "google_service_account" "runtime" {
+  project      = var.project_id
+  account_id   = var.account_id
+  display_name = "carnet's functions"
+}
+
+# Builds the source, and is nobody else.
+resource "google_service_account" "build" {
+  project      = var.project_id
+  account_id   = "carnet-f-build"
+  display_name = "builds carnet's functions"
+}
+
+# Invokes the schedule, and nothing else.
+resource "google_service_account" "scheduler" {
+  project      = var.project_id
+  account_id   = "carnet-f-scheduler"
+  display_name = "Cloud Scheduler, to invoke carnet's schedule"
+}
+
+resource "google_storage_bucket" "source" {
+  project                     = var.project_id
+  name                        = "${var.catalog_bucket}-source"
+  location                    = var.bucket_location
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  labels                      = var.labels
+
+  dynamic "encryption" {
+    for_each = var.kms_key == null ? [] : [1]
+    content {
+      default_kms_key_name = var.kms_key
+    }
+  }
+}
+
+resource "google_storage_bucket_object" "source" {
+  bucket = google_storage_bucket.source.name
+  name   = "gcpfunc-${substr(var.zip_hash, 0, 16)}.zip"
+  source = var.zip
+}
+
+resource "google_storage_bucket_iam_member" "build_reads" {
+  bucket = google_storage_bucket.source.name
+  role   = "roles/storage.objectViewer"
+  member = "serviceAccount:${google_service_account.build.email}"
+}
+
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/logging.logWriter", "roles/artifactregistry.writer"])
+  project  = var.project_id
+  role     = each.key
+  member   = "serviceAccount:${google_service_account.build.email}"
+}
+
+# One source, two functions. Which one a service is follows from its entry point: the platform
+# serves no other.
+resource "google_cloudfunctions2_function" "function" {
+  for_each     = local.functions
+  project      = var.project_id
+  location     = var.region
+  name         = "${var.name}-${each.key}"
+  kms_key_name = var.kms_key
+  labels       = var.labels
+
+  build_config {
+    runtime         = var.runtime
+    entry_point     = each.key == "vend" ? "Vend" : "Schedule"
+    service_account = google_service_account.build.id
+    source {
+      storage_source {
+        bucket = google_storage_bucket.source.name
+        object = google_storage_bucket_object.source.name
+      }
+    }
+  }
+
+  service_config {
+    service_account_email            = google_service_account.runtime.email
+    available_memory                 = "256M"
+    available_cpu                    = "1"
+    max_instance_request_concurrency = each.key == "vend" ? 80 : 1
+    max_instance_count               = each.key == "vend" ? (local.public ? var.token_door_instances : 20) : 1
+    timeout_seconds                  = each.key == "vend" ? 30 : 1800
+    ingress_settings                 = "ALLOW_ALL"
+    all_traffic_on_latest_revision   = true
+    vpc_connector                    = var.vpc_connector
+    vpc_connector_egress_settings    = var.vpc_connector == null ? null : "ALL_TRAFFIC"
+    environment_variables = {
+      CARNET_CATALOG = "gs://${google_storage_bucket.catalog.name}/${local.prefix}"
+      CARNET_RUNTIME = "gcp"
+      CARNET_DOORS   = join(",", sort(var.doors))
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = !local.public || var.token_door_instances != null
+      error_message = "The token door is open to everybody: set token_door_instances, or strangers decide how many instances you pay for."
+    }
+    precondition {
+      condition     = local.public || length(var.callers) > 0
+      error_message = "Nobody may invoke the service: name the jobs' accounts in callers, or open the token door."
+    }
+  }
+
+  depends_on = [google_project_service.api, google_storage_bucket_iam_member.build_reads, google_project_iam_member.build]
+}
+
+# A function of the second generation is a Cloud Run service, and is invoked as one.
+resource "google_cloud_run_v2_service_iam_member" "caller" {
+  for_each = var.callers
+  project  = var.project_id
+  location = var.region
+  name     = google_cloudfunctions2_function.function["vend"].name
+  role     = "roles/run.invoker"
+  member   = each.key
+}
+
+resource "google_cloud_run_v2_service_iam_member" "everybody" {
+  count    = local.public ? 1 : 0
+  project  = var.project_id
+  location = var.region
+  name     = google_cloudfunctions2_function.function["vend"].name
+  role     = "roles/run.invoker"
+  member   = "allUsers" # public: the token door
+}
+
+resource "google_cloud_run_v2_service_iam_member" "scheduler" {
+  project  = var.project_id
+  location = var.region
+  name     = google_cloudfunctions2_function.function["schedule"].name
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${google_service_account.scheduler.email}"
+}
+
+resource "google_secret_manager_secret_iam_member" "read" {
+  for_each  = var.read_secrets
+  project   = var.project_id
+  secret_id = each.key
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${google_service_account.runtime.email}"
+}
+
+resource "google_secret_manager_secret_iam_member" "deliver" {
+  for_each  = var.deliver_secrets
+  project   = var.project_id
+  secret_id = each.key
+  role      = "roles/secretmanager.secretVersionManager"
+  member    = "serviceAccount:${google_service_account.runtime.email}"
+}
+
+resource "google_cloud_scheduler_job" "run" {
+  for_each         = var.schedules
+  project          = var.project_id
+  region           = var.region
+  name             = "${var.name}-${each.key}"
+  schedule         = each.value.cron
+  time_zone        = each.value.timezone
+  attempt_deadline = "1800s" # the most
+
+  retry_config {
+    retry_count          = 3
+    min_backoff_duration = "30s"
+  }
+
+  http_target {
+    uri         = google_cloudfunctions2_function.function["schedule"].service_config[0].uri
+    http_method = "POST"
+    headers     = { "Content-Type" = "application/json" }
+    body        = base64encode(jsonencode(each.value.input))
+
+    oidc_token {
+      service_account_email = google_service_account.scheduler.email
+      audience              = google_cloudfunctions2_function.function["schedule"].service_config[0].uri
+    }
+  }
+}
