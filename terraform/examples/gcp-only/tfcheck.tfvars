@@ -1,0 +1,6 @@
+project_id      = "operator-prod"
+project_number  = "123456789012"
+region          = "europe-west1"
+catalog_bucket  = "operator-carnet-catalog"
+callers         = ["serviceAccount:sync-worker@operator-prod.iam.gserviceaccount.com"]
+prevent_destroy = false
