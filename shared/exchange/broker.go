@@ -65,6 +65,8 @@ type Delivery struct {
 	Secret string        // the ARN of a secret, or projects/P/secrets/S
 	Every  time.Duration // how often the schedule comes
 	Format string        // json or aws
+	// Lifetime is how long the credential lives when it is new. 0: not known.
+	Lifetime time.Duration
 }
 
 // Allows tells whether the caller may ask for the destination.

@@ -22,7 +22,7 @@ func (r Report) failedMetric() string {
 }
 
 // EMF writes the report as one line in CloudWatch's embedded metric format, in the
-// namespace carnet: metrics by function, the failures beside them.
+// namespace carnet, by function; a line for each failure follows.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 func (r Report) EMF(w io.Writer, function string) error {
 	type metric struct{ Name, Unit string }
@@ -34,18 +34,39 @@ func (r Report) EMF(w io.Writer, function string) error {
 				"Metrics": []metric{{r.failedMetric(), "Count"}, {metricDestinations, "Count"}, {metricSeconds, "Seconds"}},
 			}},
 		},
-		"function": function, r.failedMetric(): r.Failed, metricDestinations: r.Destinations, metricSeconds: r.Took, "schedule": r,
+		"function": function, r.failedMetric(): r.Failed, metricDestinations: r.Destinations, metricSeconds: r.Took, "schedule": r.summary(),
 	}
 	text, err := json.Marshal(line)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(text, '\n'))
-	return err
+	if _, err = w.Write(append(text, '\n')); err != nil {
+		return err
+	}
+	return r.failures(w)
+}
+
+// summary leaves the failures out: a line of more than 256 KB is no metric any more, on
+// either cloud, and most so when an alarm is due. Each failure has a line of its own.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+// https://cloud.google.com/logging/quotas
+func (r Report) summary() Report {
+	r.Failures = nil
+	return r
+}
+
+func (r Report) failures(w io.Writer) error {
+	log := json.NewEncoder(w)
+	for _, f := range r.Failures {
+		if err := log.Encode(map[string]any{"severity": "ERROR", "message": "schedule " + string(r.Action) + " failed", "run": r.ID, "failure": f}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Log writes the report as structured log lines, one for each metric, which log-based
-// metrics of Google Cloud stand on.
+// metrics of Google Cloud stand on, and one for each failure.
 // https://cloud.google.com/logging/docs/structured-logging
 func (r Report) Log(w io.Writer) error {
 	log := json.NewEncoder(w)
@@ -53,8 +74,11 @@ func (r Report) Log(w io.Writer) error {
 	if r.Failed > 0 {
 		severity = "ERROR"
 	}
-	if err := log.Encode(map[string]any{"severity": severity, "message": "schedule " + string(r.Action), "metric": r.failedMetric(), "value": r.Failed, "schedule": r}); err != nil {
+	if err := log.Encode(map[string]any{"severity": severity, "message": "schedule " + string(r.Action), "metric": r.failedMetric(), "value": r.Failed, "schedule": r.summary()}); err != nil {
 		return err
 	}
-	return log.Encode(map[string]any{"severity": "INFO", "message": "schedule " + string(r.Action), "metric": metricDestinations, "value": r.Destinations})
+	if err := log.Encode(map[string]any{"severity": "INFO", "message": "schedule " + string(r.Action), "metric": metricDestinations, "value": r.Destinations}); err != nil {
+		return err
+	}
+	return r.failures(w)
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,22 +18,18 @@ import (
 
 // The pace of a run: side by side, and under the clouds' quotas. Google's STS takes 100
 // exchanges a second of a project, AWS's some 600 calls a second of an account and Region.
+// What a delivery may take is the store's to say.
 // https://cloud.google.com/iam/quotas
 const (
 	sideBySide = 32
 	perSecond  = 100
+	// readers is how many tenants' files are read at a time: one by one, ten thousand
+	// of them would take a bucket minutes.
+	readers = 16
 	// oneTime bounds one destination, so that a cloud that hangs does not eat the
 	// function's time.
 	oneTime = 60 * time.Second
 )
-
-// slot is the stretch of time, as long as the delivery's interval, in which a secret is
-// delivered to once. Its id has 64 characters.
-func slot(d exchange.Delivery, destination string, now time.Time) (id string, since time.Time) {
-	since = now.Truncate(d.Every)
-	sum := sha256.Sum256([]byte(d.Secret + "\x00" + destination + "\x00" + since.UTC().Format(time.RFC3339)))
-	return hex.EncodeToString(sum[:]), since
-}
 
 // A Runner runs schedules.
 type Runner struct {
@@ -45,7 +39,7 @@ type Runner struct {
 	Store   Store
 
 	SideBySide int        // destinations at a time; 0: 32
-	PerSecond  rate.Limit // destinations begun; 0: 100
+	PerSecond  rate.Limit // destinations begun; 0: 100, or the store's pace where that is slower
 }
 
 // A Report counts what a run did.
@@ -82,9 +76,7 @@ func (r *Runner) Run(ctx context.Context, in Input) (Report, error) {
 		return report, err
 	}
 	t := &tally{report: &report}
-	var all sync.WaitGroup
-	err = r.spread(ctx, &all, in, names, t)
-	all.Wait()
+	err = r.spread(ctx, in, names, t)
 	slices.SortFunc(report.Failures, func(a, b Failure) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Destination, b.Destination))
 	})
@@ -103,32 +95,80 @@ func (r *Runner) names(ctx context.Context, in Input) ([]string, error) {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !in.Shard.Has(n) }), nil
 }
 
-// spread starts each destination in its turn.
-func (r *Runner) spread(ctx context.Context, all *sync.WaitGroup, in Input, names []string, t *tally) error {
-	seats := make(chan struct{}, cmp.Or(r.SideBySide, sideBySide))
-	pace := rate.NewLimiter(cmp.Or(r.PerSecond, perSecond), cap(seats))
+// spread reads tenants and does their destinations, both side by side. When the time is
+// over it begins nothing more, and waits for what it has begun.
+func (r *Runner) spread(ctx context.Context, in Input, names []string, t *tally) error {
+	begin, stop := context.WithCancel(ctx)
+	defer stop()
+	t.stop = stop
+	next, jobs := make(chan string), make(chan job)
+	var reading, working sync.WaitGroup
+	for range readers {
+		reading.Go(func() {
+			for name := range next {
+				r.read(begin, job{tally: t, action: in.Action, run: t.report.ID, tenant: name}, jobs)
+			}
+		})
+	}
+	pace := r.pace(in.Action)
+	for range cmp.Or(r.SideBySide, sideBySide) {
+		working.Go(func() {
+			for j := range jobs {
+				r.inTurn(ctx, begin, pace, j)
+			}
+		})
+	}
 	for _, name := range names {
-		tenant, err := r.Tenants.Tenant(ctx, name)
-		if err != nil {
-			t.fail(Failure{Tenant: name, Code: "catalog", Error: err.Error()})
-			continue
+		next <- name
+	}
+	close(next)
+	reading.Wait()
+	close(jobs)
+	working.Wait()
+	return t.late
+}
+
+func (r *Runner) pace(a Action) *rate.Limiter {
+	most := cmp.Or(r.PerSecond, perSecond)
+	if a == Deliver && r.PerSecond == 0 {
+		most = min(most, rate.Limit(r.Store.Pace()))
+	}
+	return rate.NewLimiter(most, 1)
+}
+
+// read finds what is to be done for a tenant.
+func (r *Runner) read(ctx context.Context, j job, jobs chan<- job) {
+	if ctx.Err() != nil {
+		j.outOfTime(j, ctx.Err())
+		return
+	}
+	tenant, err := r.Tenants.Tenant(ctx, j.tenant)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		j.outOfTime(j, ctx.Err())
+		return
+	case err != nil:
+		j.fail(Failure{Tenant: j.tenant, Code: "catalog", Owner: string(exchange.Operator), Error: err.Error()})
+		return
+	}
+	for destination := range tenant.Destinations {
+		wanted := true
+		if j.action == Deliver {
+			j.delivery, wanted = tenant.Deliveries[destination]
 		}
-		for destination := range tenant.Destinations {
-			delivery, wanted := tenant.Deliveries[destination]
-			if in.Action == Deliver && !wanted {
-				continue
-			}
-			if err := pace.Wait(ctx); err != nil {
-				return fmt.Errorf("out of time before %s/%s: run it in shards: %w", name, destination, err)
-			}
-			seats <- struct{}{}
-			all.Go(func() {
-				defer func() { <-seats }()
-				r.one(ctx, job{t, in.Action, t.report.ID, name, destination, delivery})
-			})
+		if j.destination = destination; wanted {
+			jobs <- j
 		}
 	}
-	return nil
+}
+
+// inTurn does one destination when its turn has come, if there is time for it.
+func (r *Runner) inTurn(ctx, begin context.Context, pace *rate.Limiter, j job) {
+	if err := pace.Wait(begin); err != nil {
+		j.outOfTime(j, err)
+		return
+	}
+	r.one(ctx, j)
 }
 
 // A job is one destination of a run.
@@ -176,8 +216,8 @@ func (r *Runner) mint(ctx context.Context, j job, id string) (*exchange.Credenti
 
 // deliver mints first and puts then: a chain that is broken leaves what is there.
 func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err error) {
-	version, since := slot(j.delivery, j.tenant+"/"+j.destination, time.Now())
-	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, version, since); err != nil || kept {
+	ids, since := slots(j.delivery, j.tenant+"/"+j.destination, time.Now())
+	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, ids, since); err != nil || kept {
 		return kept, err
 	}
 	cred, err := r.mint(ctx, j, id)
@@ -191,7 +231,7 @@ func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err 
 	if err != nil {
 		return false, err
 	}
-	return false, r.Store.Deliver(ctx, j.delivery.Secret, version, text)
+	return false, r.Store.Deliver(ctx, j.delivery.Secret, ids[0], text)
 }
 
 func written(cred *exchange.Credential, format, id string) ([]byte, error) {
@@ -226,6 +266,17 @@ func owner(err error) string {
 type tally struct {
 	mu     sync.Mutex
 	report *Report
+	late   error              // what was not begun any more; nil: all was
+	stop   context.CancelFunc // begins nothing more
+}
+
+func (t *tally) outOfTime(j job, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.late == nil {
+		t.late = fmt.Errorf("out of time before %s/%s: run it in shards: %w", j.tenant, j.destination, err)
+	}
+	t.stop()
 }
 
 func (t *tally) begin() {

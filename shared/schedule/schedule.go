@@ -1,22 +1,25 @@
 // Package schedule is what runs before the sync jobs do: check proves that every chain
 // still works, deliver fills secrets for jobs that can read nothing else.
 //
-// A scheduler promises to come at least once, so it may come twice: a delivery belongs to
-// a slot of time and is made once in it. What fails, fails alone, and is counted.
+// A scheduler promises to come at least once, so it may come twice: what was delivered a
+// short while ago is kept, as long as that leaves no gap. What fails, fails alone, and is
+// counted.
 package schedule
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/strict"
 )
 
 // An Action is what a run does.
@@ -68,74 +71,72 @@ func Parse(text []byte) (Input, error) {
 	if len(text) > maxInput {
 		return in, bad("it has more than %d bytes", maxInput)
 	}
-	raw, err := object(text)
+	o, err := strict.Parse(text)
 	if err != nil {
+		return in, bad("%w", err)
+	}
+	if err := known(o); err != nil {
 		return in, err
 	}
-	if json.Unmarshal(raw["action"], &in.Action) != nil || in.Action != Check && in.Action != Deliver {
-		return in, bad(`write "action": "check" or "deliver"`)
-	}
-	if in.Tenants, err = tenants(raw["tenants"]); err != nil {
+	if in.Action, err = action(o); err != nil {
 		return in, err
 	}
-	in.Shard, err = shard(raw["shard"])
+	if in.Tenants, err = tenants(o); err != nil {
+		return in, err
+	}
+	in.Shard, err = shard(o)
 	return in, err
 }
 
-// object reads one object with the three keys, each once and none else.
-func object(text []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, bad("it is no JSON object")
-	}
-	raw := map[string]json.RawMessage{}
-	for dec.More() {
-		t, err := dec.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
-			return nil, bad("it is no JSON object")
+func known(o strict.Object) error {
+	for _, m := range o {
+		if !slices.Contains([]string{"action", "tenants", "shard"}, m.Key) {
+			return bad("the key %q is not known: write action, tenants and, if need be, shard", m.Key)
 		}
-		if _, twice := raw[key]; twice {
-			return nil, bad("the key %q is there twice", key)
-		}
-		switch key {
-		case "action", "tenants", "shard":
-		default:
-			return nil, bad("the key %q is not known: write action, tenants and, if need be, shard", key)
-		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return nil, bad("the value of %q is no JSON", key)
-		}
-		raw[key] = value
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, bad("it is no JSON object")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, bad("there is something behind the JSON object")
-	}
-	return raw, nil
+	return nil
 }
 
-func tenants(text json.RawMessage) ([]string, error) {
-	var word string
-	if json.Unmarshal(text, &word) == nil && word == "all" {
+func action(o strict.Object) (Action, error) {
+	value, _ := o.Get("action")
+	word, err := strict.String(value)
+	if a := Action(word); err == nil && (a == Check || a == Deliver) {
+		return a, nil
+	}
+	return "", bad(`write "action": "check" or "deliver"`)
+}
+
+// tenants gives no list for all of them.
+func tenants(o strict.Object) ([]string, error) {
+	value, _ := o.Get("tenants")
+	if word, err := strict.String(value); err == nil && word == "all" {
 		return nil, nil
 	}
-	var names []string
-	if json.Unmarshal(text, &names) != nil || len(names) == 0 {
+	var list []json.RawMessage
+	if json.Unmarshal(value, &list) != nil || len(list) == 0 {
 		return nil, bad(`write "tenants": "all", or a list of names`)
+	}
+	names := make([]string, 0, len(list))
+	for _, item := range list {
+		name, err := strict.String(item)
+		if err != nil || !catalog.ValidName(name) {
+			return nil, bad("%s is no tenant's name: write 1 to 32 of a-z, 0-9 and -", item)
+		}
+		names = append(names, name)
+	}
+	if slices.Sort(names); len(slices.Compact(slices.Clone(names))) < len(names) {
+		return nil, bad("a tenant is there twice")
 	}
 	return names, nil
 }
 
-func shard(text json.RawMessage) (Shard, error) {
-	if text == nil {
+func shard(o strict.Object) (Shard, error) {
+	value, there := o.Get("shard")
+	if !there {
 		return Shard{}, nil
 	}
-	var word string
-	if json.Unmarshal(text, &word) != nil || !regexp.MustCompile(`^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$`).MatchString(word) {
+	word, err := strict.String(value)
+	if err != nil || !regexp.MustCompile(`^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$`).MatchString(word) {
 		return Shard{}, bad(`write "shard": "1/4" for the first of four`)
 	}
 	a, b, _ := strings.Cut(word, "/")
@@ -149,11 +150,14 @@ func shard(text json.RawMessage) (Shard, error) {
 
 // A Store keeps secrets. Both clouds' identities are one, for their own cloud's secrets.
 type Store interface {
-	// Delivered tells whether the slot's version is there already, or one is so
-	// young that the cloud asks for a pause. The id is the same in every run of a
-	// slot and has 64 characters; since is when the slot began.
-	Delivered(ctx context.Context, secret, id string, since time.Time) (bool, error)
-	// Deliver makes text the current version, and then gets rid of those that nobody
-	// needs. If it fails, what was current before still is.
+	// Delivered tells whether a version is there that is young enough to be kept: one
+	// that has one of the ids, where the cloud lets us name versions, or one that was
+	// made since. The ids have 64 characters.
+	Delivered(ctx context.Context, secret string, ids []string, since time.Time) (bool, error)
+	// Deliver makes text the current version, under the id where the cloud takes one,
+	// and then gets rid of those that nobody needs. If it fails, what was current
+	// before still is. A version of that id that is there already stays as it is.
 	Deliver(ctx context.Context, secret, id string, text []byte) error
+	// Pace is how many deliveries a second the cloud's quota takes.
+	Pace() float64
 }

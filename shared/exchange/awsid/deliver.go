@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,14 +15,15 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 )
 
-// pause is what Secrets Manager asks for between two versions of a secret: it keeps no
-// more than about 100 of those that have no label, and removes none younger than a day.
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
-const pause = 10 * time.Minute
+// Pace is how many deliveries a second stay under Secrets Manager's quota of 50 changes of
+// secrets, of an account in a Region.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+func (i *Identity) Pace() float64 { return 40 }
 
-// Delivered tells whether a secret has the version of that id, or one so young that the
-// next has to wait.
-func (i *Identity) Delivered(ctx context.Context, arn, id string, _ time.Time) (bool, error) {
+// Delivered tells whether a secret has a version of one of the ids. When a version was made
+// DescribeSecret does not say; when the secret was changed, which it says, a change of its
+// tags moves as well.
+func (i *Identity) Delivered(ctx context.Context, arn string, ids []string, _ time.Time) (bool, error) {
 	edge := exchange.Edge{From: i.arn, To: arn, Op: "secretsmanager:DescribeSecret"}
 	client, s, err := i.secrets(ctx, arn, edge)
 	if err != nil {
@@ -31,10 +33,7 @@ func (i *Identity) Delivered(ctx context.Context, arn, id string, _ time.Time) (
 	if err != nil {
 		return false, Failed(err, edge, s.Trail)
 	}
-	if _, there := out.VersionIdsToStages[id]; there {
-		return true, nil
-	}
-	return out.LastChangedDate != nil && time.Since(*out.LastChangedDate) < pause, nil
+	return slices.ContainsFunc(ids, func(id string) bool { _, there := out.VersionIdsToStages[id]; return there }), nil
 }
 
 // Deliver makes text the secret's current version, under an id of 32 to 64 characters.

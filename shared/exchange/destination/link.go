@@ -43,17 +43,25 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 			continue
 		}
 		p, err := l.place(t, d, trunk)
+		if d.Deliver != nil { // one that cannot be linked must not be missing from the schedule's failures
+			linked.Deliveries[name] = delivery(d.Deliver, p)
+		}
 		if err != nil {
 			err = fmt.Errorf("tenant %s, destination %s: %w", t.Name, name, err)
 			linked.Destinations[name] = unlinkable{string(d.Kind), err}
 			continue
 		}
 		linked.Destinations[name] = p
-		if d.Deliver != nil {
-			linked.Deliveries[name] = exchange.Delivery{Secret: d.Deliver.Secret, Every: d.Deliver.Every, Format: d.Deliver.Format}
-		}
 	}
 	return linked
+}
+
+func delivery(d *catalog.Delivery, p *place) exchange.Delivery {
+	out := exchange.Delivery{Secret: d.Secret, Every: d.Every, Format: d.Format}
+	if p != nil {
+		out.Lifetime = p.longest
+	}
+	return out
 }
 
 // An unlinkable destination cannot be reached from this runtime. It refuses alone: the
