@@ -22,6 +22,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"carnet.dev/carnet/shared/exchange/again"
 )
 
 // How long a copy counts.
@@ -31,10 +33,10 @@ const (
 	MissingFor  = 10 * time.Second // a tenant that was just added waits no longer
 	againAfter  = 5 * time.Second  // between two tries of a bucket that is away
 	readTimeout = 5 * time.Second
-	maxFile     = 1 << 20
-	// keptFiles and keptMisses bound the memory, however many tenants there are. They
-	// are two, so that made-up names push no tenant out.
-	keptFiles  = 10_000
+	maxAnswer   = 1 << 20 // of a file, or of a page of a listing
+	// keptBytes and keptMisses bound the memory, however many tenants there are and
+	// however long their files. They are two, so that made-up names push no tenant out.
+	keptBytes  = 32 << 20
 	keptMisses = 10_000
 )
 
@@ -63,6 +65,7 @@ type Source struct {
 	flight singleflight.Group
 	mu     sync.Mutex
 	files  *lru.Cache[string, file]
+	bytes  int // of the files
 	misses *lru.Cache[string, time.Time]
 }
 
@@ -73,12 +76,17 @@ type file struct {
 	again   time.Time // no try before, after one that failed
 }
 
+// perFile is what a copy takes beside its text, about.
+const perFile = 512
+
+func (f file) size() int { return len(f.text) + perFile }
+
 // New makes a source. The prefix may end in a slash or not.
 func New(store Store, prefix string) *Source {
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		prefix += "/"
 	}
-	files, errFiles := lru.New[string, file](keptFiles)
+	files, errFiles := lru.New[string, file](keptBytes / perFile)
 	misses, errMisses := lru.New[string, time.Time](keptMisses)
 	if err := errors.Join(errFiles, errMisses); err != nil {
 		panic(err) // only for a size below one
@@ -95,7 +103,7 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 	case !ask:
 		return held.text, held.etag, nil
 	}
-	got, err := s.fetch(ctx, name, held)
+	got, err := s.fetch(ctx, name)
 	switch {
 	case err == nil:
 		return got.text, got.etag, nil
@@ -122,11 +130,15 @@ func (s *Source) look(name string) (held file, known, ask, missing bool) {
 }
 
 // fetch asks the bucket, once for all who wait and whoever leaves.
-func (s *Source) fetch(ctx context.Context, name string, held file) (file, error) {
+func (s *Source) fetch(ctx context.Context, name string) (file, error) {
 	done := s.flight.DoChan(name, func() (any, error) {
+		held, _, ask, missing := s.look(name) // again: another flight may just have landed
+		if !ask && !missing {
+			return held, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
-		o, err := s.store.Get(ctx, s.prefix+name, held.etag)
+		o, err := s.get(ctx, s.prefix+name, held.etag)
 		return s.keep(name, held, o, err)
 	})
 	select {
@@ -140,19 +152,34 @@ func (s *Source) fetch(ctx context.Context, name string, held file) (file, error
 	}
 }
 
+// get tries once more what the store may answer in a moment.
+func (s *Source) get(ctx context.Context, key, etag string) (o Object, err error) {
+	err = again.Call(ctx, func() (err error) {
+		o, err = s.store.Get(ctx, key, etag)
+		return err
+	}, final)
+	return o, err
+}
+
+// final: what is missing or forbidden will be so in a moment, too.
+func final(err error) (no bool, after time.Duration) {
+	var refused *RefusedError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &refused), 0
+}
+
 func (s *Source) keep(name string, held file, o Object, err error) (file, error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.files.Remove(name)
+		s.drop(name)
 		s.misses.Add(name, now)
 		return file{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	case err != nil:
 		if held.etag != "" {
 			held.again = now.Add(againAfter)
-			s.files.Add(name, held)
+			s.put(name, held)
 		}
 		return file{}, fmt.Errorf("reading %s of the catalog's bucket: %w", name, err)
 	case o.Unchanged:
@@ -160,16 +187,40 @@ func (s *Source) keep(name string, held file, o Object, err error) (file, error)
 	default:
 		held = file{text: o.Text, etag: cmp.Or(o.ETag, now.String()), checked: now}
 	}
-	s.files.Add(name, held)
+	s.put(name, held)
 	s.misses.Remove(name)
 	return held, nil
+}
+
+// put keeps a file, and drops those that were not asked for longest while there is too much.
+func (s *Source) put(name string, f file) {
+	s.drop(name)
+	for s.bytes+f.size() > keptBytes {
+		oldest, _, ok := s.files.GetOldest()
+		if !ok {
+			break
+		}
+		s.drop(oldest)
+	}
+	s.files.Add(name, f)
+	s.bytes += f.size()
+}
+
+func (s *Source) drop(name string) {
+	if f, there := s.files.Peek(name); there {
+		s.files.Remove(name)
+		s.bytes -= f.size()
+	}
 }
 
 // Tenants lists the names of the tenants that have a file. It is for schedules: no
 // look-up needs it.
 func (s *Source) Tenants(ctx context.Context) ([]string, error) {
-	keys, err := s.store.List(ctx, s.prefix+"tenants/")
-	var names []string
+	var keys, names []string
+	err := again.Call(ctx, func() (err error) {
+		keys, err = s.store.List(ctx, s.prefix+"tenants/")
+		return err
+	}, final)
 	for _, key := range keys {
 		name, ok := strings.CutSuffix(strings.TrimPrefix(key, s.prefix+"tenants/"), ".yaml")
 		if ok && !strings.Contains(name, "/") {
@@ -177,6 +228,39 @@ func (s *Source) Tenants(ctx context.Context) ([]string, error) {
 		}
 	}
 	return names, err
+}
+
+// A RefusedError is an answer that will be the same the next time: a right is missing, or
+// there is no such bucket.
+type RefusedError struct{ Answer string }
+
+func (e *RefusedError) Error() string { return e.Answer }
+
+// answered reads what a store says that gives no object.
+func answered(store string, resp *http.Response, code string) error {
+	text := strings.TrimSpace("answer of " + store + ": " + resp.Status + " " + code)
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout {
+		return errors.New(text)
+	}
+	return &RefusedError{text}
+}
+
+// pages lists page by page. page gives one and what names the next, nothing after the last.
+func pages(page func(next string) (keys []string, after string, err error)) (all []string, err error) {
+	for next := ""; ; {
+		keys, after, err := page(next)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys...)
+		switch after {
+		case "":
+			return all, nil
+		case next:
+			return nil, errors.New("the listing does not go on: a page names itself as the next")
+		}
+		next = after
+	}
 }
 
 // An Authorize proves a request to be the runtime's own.
@@ -199,9 +283,9 @@ func get(ctx context.Context, client *http.Client, authorize Authorize, from, et
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("the answer has more than %d bytes", maxFile)
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(text) > maxAnswer {
+		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	return resp, text, err
 }

@@ -188,6 +188,45 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestLongFilesAreBoundedToo: what is kept has 32 MiB, not a number of files.
+func TestLongFilesAreBoundedToo(t *testing.T) {
+	store := &shelf{files: map[string]string{}}
+	s := bucket.New(store, "c")
+	long := strings.Repeat("#", 1<<20)
+	for i := range 100 {
+		name := fmt.Sprintf("tenants/t-%d.yaml", i)
+		store.set("c/"+name, long+name, nil)
+		if _, _, err := s.Read(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store.counts()
+	for i := 99; i >= 0; i-- {
+		s.Read(t.Context(), fmt.Sprintf("tenants/t-%d.yaml", i))
+	}
+	if gets, _ := store.counts(); gets < 100-32 || gets > 100-30 {
+		t.Errorf("of a hundred files of 1 MiB, %d were kept", 100-gets)
+	}
+}
+
+func TestWhatABucketAnswersInAMomentIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &shelf{files: map[string]string{acme: "one"}, away: errors.New("503 Slow Down")}
+		s := bucket.New(store, "c")
+		expect(t, s, "", true)
+		if gets, _ := store.counts(); gets != 3 {
+			t.Errorf("%d tries", gets)
+		}
+		store.set(acme, "one", &bucket.RefusedError{Answer: "AccessDenied"})
+		expect(t, s, "", true)
+		if gets, _ := store.counts(); gets != 1 {
+			t.Errorf("%d tries of what is forbidden", gets)
+		}
+		store.set(acme, "one", nil)
+		expect(t, s, "one", false)
+	})
+}
+
 func TestTenants(t *testing.T) {
 	names, err := bucket.New(&shelf{}, "c/").Tenants(t.Context())
 	if err != nil || strings.Join(names, " ") != "acme globex" {

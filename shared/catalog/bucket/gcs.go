@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -33,39 +34,37 @@ func (g GCS) Get(ctx context.Context, key, etag string) (Object, error) {
 	case resp.StatusCode == http.StatusNotFound && s3Code(text) != "NoSuchBucket":
 		return Object{}, fs.ErrNotExist
 	case resp.StatusCode == http.StatusForbidden:
-		return Object{}, fmt.Errorf("answer of Cloud Storage: 403 Forbidden for %s: the runtime needs roles/storage.objectViewer on the bucket", key)
+		return Object{}, &RefusedError{"answer of Cloud Storage: 403 Forbidden for " + key + ": the runtime needs roles/storage.objectViewer on the bucket"}
 	}
-	return Object{}, fmt.Errorf("answer of Cloud Storage: %s", resp.Status)
+	return Object{}, answered("Cloud Storage", resp, s3Code(text))
 }
 
 // List implements [Store].
 // https://cloud.google.com/storage/docs/json_api/v1/objects/list
 func (g GCS) List(ctx context.Context, prefix string) ([]string, error) {
-	var names []string
-	for next := ""; ; {
+	return pages(func(next string) ([]string, string, error) {
 		query := url.Values{"prefix": {prefix}, "fields": {"items(name),nextPageToken"}}
 		if next != "" {
 			query.Set("pageToken", next)
 		}
 		resp, text, err := get(ctx, g.HTTP, g.Authorize, storage+"storage/v1/b/"+g.Bucket+"/o?"+query.Encode(), "")
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("answer of Cloud Storage: %s to the listing of %s: the runtime needs roles/storage.objectViewer", resp.Status, prefix)
+			return nil, "", fmt.Errorf("listing %s, for which the runtime needs roles/storage.objectViewer: %w", prefix, answered("Cloud Storage", resp, ""))
 		}
 		var page struct {
 			Items []struct{ Name string }
 			Next  string `json:"nextPageToken"`
 		}
 		if json.Unmarshal(text, &page) != nil {
-			return nil, fmt.Errorf("the listing is no JSON of its shape")
+			return nil, "", errors.New("the listing is no JSON of its shape")
 		}
+		names := make([]string, 0, len(page.Items))
 		for _, i := range page.Items {
 			names = append(names, i.Name)
 		}
-		if next = page.Next; next == "" {
-			return names, nil
-		}
-	}
+		return names, page.Next, nil
+	})
 }

@@ -45,9 +45,11 @@ func (s S3) Get(ctx context.Context, key, etag string) (Object, error) {
 		return Object{}, fs.ErrNotExist
 	case code == "AccessDenied":
 		// S3 says this of a missing key, too, to whoever may not list.
-		return Object{}, fmt.Errorf("answer of S3: AccessDenied for %s: the runtime needs s3:GetObject on the prefix, and s3:ListBucket on the bucket to be told of a missing key", key)
+		return Object{}, &RefusedError{"answer of S3: AccessDenied for " + key + ": the runtime needs s3:GetObject on the prefix, and s3:ListBucket on the bucket to be told of a missing key"}
+	case code == "PermanentRedirect" || code == "TemporaryRedirect" || code == "AuthorizationHeaderMalformed":
+		return Object{}, &RefusedError{"answer of S3: " + resp.Status + " " + code + ": is the bucket in " + s.Region + "? If it is not, write s3://" + s.Bucket + "/PREFIX?region=ITS_REGION"}
 	default:
-		return Object{}, fmt.Errorf("answer of S3: %s %s", resp.Status, code)
+		return Object{}, answered("S3", resp, code)
 	}
 }
 
@@ -62,40 +64,35 @@ func s3Code(text []byte) string {
 // List implements [Store].
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 func (s S3) List(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
-	for next := ""; ; {
+	return pages(func(next string) ([]string, string, error) {
 		query := url.Values{"list-type": {"2"}, "prefix": {prefix}}
 		if next != "" {
 			query.Set("continuation-token", next)
 		}
 		resp, text, err := get(ctx, s.HTTP, s.Authorize, s.base()+"/?"+query.Encode(), "")
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("answer of S3: %s %s to the listing of %s: the runtime needs s3:ListBucket", resp.Status, s3Code(text), prefix)
+			return nil, "", fmt.Errorf("listing %s, for which the runtime needs s3:ListBucket: %w", prefix, answered("S3", resp, s3Code(text)))
 		}
 		var page struct {
 			Contents []struct{ Key string }
 			Next     string `xml:"NextContinuationToken"`
 		}
 		if err := xml.Unmarshal(text, &page); err != nil {
-			return nil, fmt.Errorf("the listing is no XML of its shape: %w", err)
+			return nil, "", fmt.Errorf("the listing is no XML of its shape: %w", err)
 		}
+		keys := make([]string, 0, len(page.Contents))
 		for _, c := range page.Contents {
 			keys = append(keys, c.Key)
 		}
-		if next = page.Next; next == "" {
-			return keys, nil
-		}
-	}
+		return keys, page.Next, nil
+	})
 }
 
-// escaped writes a key into a path, its slashes as they are.
+// escaped writes a key into a path, its slashes as they are. All else but letters, digits
+// and -_.~ is escaped, as the signature wants it.
 func escaped(key string) string {
-	parts := strings.Split(key, "/")
-	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
-	}
-	return strings.Join(parts, "/")
+	return strings.NewReplacer("%2F", "/", "+", "%20").Replace(url.QueryEscape(key))
 }
