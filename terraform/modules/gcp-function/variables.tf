@@ -127,8 +127,8 @@ variable "callers" {
   default     = []
 
   validation {
-    condition     = alltrue([for c in var.callers : can(regex("^(serviceAccount:[a-z0-9-]+@[a-z0-9.-]+|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !can(regex("allUsers|allAuthenticatedUsers|/[*]$", c))])
-    error_message = "callers are service accounts or federated principals, one by one: neither allUsers nor allAuthenticatedUsers, nor a whole pool."
+    condition     = alltrue([for c in var.callers : can(regex("^(serviceAccount:[a-z0-9-]+@[a-z0-9.-]+|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !endswith(c, "/*")])
+    error_message = "callers are service accounts or federated principals, one by one: never everybody, nor a whole pool."
   }
 }
 
