@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,9 +43,6 @@ type Config struct {
 	Transport Transport
 	// Doors are the ways in that the handler takes: iam, token, or both. Empty: iam.
 	Doors []Door
-	// Function is which of the two functions a process is: vend or schedule. Empty where
-	// the platform tells by the entry point, or it is neither.
-	Function string
 
 	// Ahead opens the connections that the first chain will want after its first call
 	// while that call is made. FromEnv says yes, unless CARNET_WARM is off.
@@ -74,6 +72,40 @@ const (
 	DoorToken Door = "token"
 )
 
+// FromEnv reads the configuration from CARNET_CATALOG, CARNET_RUNTIME, CARNET_DOORS,
+// CARNET_LAB, CARNET_LAB_CA and CARNET_PROXY. The error names all that is wrong.
+func FromEnv() (Config, error) {
+	c := Config{
+		Catalog: os.Getenv("CARNET_CATALOG"),
+		Runtime: os.Getenv("CARNET_RUNTIME"),
+		Ahead:   os.Getenv("CARNET_WARM") != "off",
+		Transport: Transport{
+			Lab:   os.Getenv("CARNET_LAB"),
+			LabCA: os.Getenv("CARNET_LAB_CA"),
+		},
+	}
+	var wrong []error
+	switch v := os.Getenv("CARNET_PROXY"); v {
+	case "", "off":
+	case "environment":
+		c.Transport.Proxy = true
+	default:
+		wrong = append(wrong, fmt.Errorf("CARNET_PROXY is %q: write environment, to use HTTPS_PROXY and NO_PROXY, or leave it out", v))
+	}
+	for _, d := range strings.Split(cmp.Or(os.Getenv("CARNET_DOORS"), string(DoorIAM)), ",") {
+		if d = strings.TrimSpace(d); d != string(DoorIAM) && d != string(DoorToken) {
+			wrong = append(wrong, fmt.Errorf("CARNET_DOORS has %q: write iam, token, or iam,token", d))
+		}
+		c.Doors = append(c.Doors, Door(d))
+	}
+	if r := c.Runtime; r != "" && r != onAWS && r != onGCP {
+		wrong = append(wrong, fmt.Errorf("CARNET_RUNTIME is %q: write aws or gcp, or leave it out", r))
+	}
+	return c, errors.Join(wrong...)
+}
+
+var errNoCatalog = errors.New("CARNET_CATALOG is not set: write the folder, or s3://BUCKET/PREFIX, or gs://BUCKET/PREFIX, that holds carnet.yaml and tenants/")
+
 // A Deployment is a process that can vend.
 type Deployment struct {
 	Broker   *exchange.Broker
@@ -90,62 +122,75 @@ type Deployment struct {
 }
 
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
-// calls no cloud. The error names all that is wrong with the configuration, or with
-// carnet.yaml.
+// calls no cloud.
 func New(ctx context.Context, c Config) (*Deployment, error) {
-	if err := errors.Join(c.check()...); err != nil {
-		return nil, err
-	}
-	e := &editions{log: c.Log}
+	var keys atomic.Pointer[[]string] // hosts of issuers, known once the operator's file is read
 	if c.HTTP == nil {
 		var err error
-		if c.HTTP, err = c.Transport.Client(e.mayDial); err != nil {
+		allowed := func(host string) bool {
+			list := keys.Load()
+			return cloudHosts(host) || list != nil && slices.Contains(*list, host)
+		}
+		if c.HTTP, err = c.Transport.Client(allowed); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	if e.source, err = c.source(); err != nil {
+	source, err := c.source()
+	if err != nil {
 		return nil, err
 	}
-	d := &Deployment{http: c.HTTP}
-	d.warmed.Store(!c.Ahead)
-	e.edit = func(op *catalog.Operator) (*edition, error) {
-		linker, err := c.linker(op)
-		if err != nil {
-			return nil, err
-		}
-		return &edition{operator: op, linker: linker, tenants: newTenants(e.source, linker, d.reach), verifier: caller.New(op, c.HTTP)}, nil
-	}
-	first, err := e.open(ctx)
+	op, err := operator(ctx, source)
 	if err != nil {
-		return nil, fmt.Errorf("CARNET_CATALOG is %s: %w", c.Catalog, err)
+		return nil, err
 	}
-	return c.assemble(d, e, first), nil
-}
-
-// assemble puts a deployment on top of the operator's file, whatever edition of it counts.
-func (c Config) assemble(d *Deployment, e *editions, first *edition) *Deployment {
+	hosts := caller.Hosts(op)
+	keys.Store(&hosts)
+	linker, err := c.linker(op)
+	if err != nil {
+		return nil, err
+	}
 	var out io.Writer = os.Stdout
 	if c.Audit != nil {
 		out = c.Audit
 	}
-	d.Operator, d.Runtime, d.Google, d.sts = first.operator, first.linker.Runtime, first.linker.GCP, first.linker.AWS.Host("sts")
-	d.Broker = &exchange.Broker{Tenants: e, Audit: auditTo(out)}
-	d.Handler = c.handler(d, e)
-	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Tenants: e, List: e.source.Tenants, Store: d.Runtime.(schedule.Store)}
-	return d
+	d := &Deployment{
+		Operator: op,
+		Runtime:  linker.Runtime,
+		Google:   linker.GCP,
+		http:     c.HTTP,
+		sts:      linker.AWS.Host("sts"),
+	}
+	d.warmed.Store(!c.Ahead)
+	d.Broker = &exchange.Broker{Tenants: newTenants(source, linker, d.reach), Audit: auditTo(out)}
+	ready := func(ctx context.Context) error {
+		_, _, err := source.Read(ctx, operatorFile)
+		return err
+	}
+	d.Handler = c.handler(d, caller.New(op, c.HTTP), ready)
+	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
+	return d, nil
 }
 
 // handler opens the doors. On Google Cloud the platform names nobody to the function, so
 // that the caller's own token is what counts at either door.
-func (c Config) handler(d *Deployment, e *editions) http.Handler {
-	a := api.Config{Vend: d.Broker.Vend, Log: c.Log, Ready: e.ready}
+func (c Config) handler(d *Deployment, v *caller.Verifier, ready func(context.Context) error) http.Handler {
+	a := api.Config{Vend: d.Broker.Vend, Log: c.Log, Ready: ready}
 	_, onAWS := d.Runtime.(*awsid.Identity)
 	a.Principals = onAWS && (len(c.Doors) == 0 || slices.Contains(c.Doors, DoorIAM))
 	if !onAWS || slices.Contains(c.Doors, DoorToken) {
-		a.Verify = e.verify
+		a.Verify = v.Verify
 	}
 	return api.New(a)
+}
+
+const operatorFile = "carnet.yaml"
+
+func operator(ctx context.Context, source catalog.Source) (*catalog.Operator, error) {
+	text, _, err := source.Read(ctx, operatorFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the operator's file: %w", err)
+	}
+	return catalog.ParseOperator(operatorFile, text)
 }
 
 func (c Config) linker(op *catalog.Operator) (*destination.Linker, error) {
@@ -157,35 +202,28 @@ func (c Config) linker(op *catalog.Operator) (*destination.Linker, error) {
 	if cloud == onAWS {
 		region = cmp.Or(os.Getenv("AWS_REGION"), op.Runtime.AWS.Region, op.Region)
 	}
-	l := &destination.Linker{GCP: gcpid.New(c.HTTP), Operator: op}
-	var noRegion error
 	if region == "" {
-		noRegion = errors.New("carnet.yaml has no region: write the AWS Region whose STS is to be called, such as `region: eu-west-1`")
-	} else {
-		l.AWS = awsid.New(awsid.Config{Region: region, HTTP: c.HTTP})
+		return nil, fmt.Errorf("carnet.yaml has no region: write the AWS Region whose STS is to be called, such as `region: eu-west-1`")
 	}
-	if err := errors.Join(noRegion, named(cloud, op)); err != nil {
-		return nil, err
+	l := &destination.Linker{
+		AWS:      awsid.New(awsid.Config{Region: region, HTTP: c.HTTP}),
+		GCP:      gcpid.New(c.HTTP),
+		Operator: op,
 	}
 	l.Runtime, err = c.runtime(cloud, l)
 	return l, err
 }
 
-// named tells whether the operator's file says who the runtime is on its cloud.
-func named(cloud string, op *catalog.Operator) error {
-	switch {
-	case cloud == onGCP && op.Runtime.GCP.ServiceAccount == "":
-		return errors.New("carnet.yaml does not say who the runtime is on Google Cloud: write `runtime: {gcp: {service_account: …}}`")
-	case cloud == onAWS && op.Runtime.AWS.Role == "":
-		return errors.New("carnet.yaml does not say who the runtime is on AWS: write `runtime: {aws: {role: …}}`")
-	}
-	return nil
-}
-
 func (c Config) runtime(cloud string, l *destination.Linker) (exchange.Identity, error) {
 	own := l.Operator.Runtime
 	if cloud == onGCP {
+		if own.GCP.ServiceAccount == "" {
+			return nil, fmt.Errorf("carnet.yaml does not say who the runtime is on Google Cloud: write `runtime: {gcp: {service_account: …}}`")
+		}
 		return l.GCP.Runtime(own.GCP.ServiceAccount), nil
+	}
+	if own.AWS.Role == "" {
+		return nil, fmt.Errorf("carnet.yaml does not say who the runtime is on AWS: write `runtime: {aws: {role: …}}`")
 	}
 	credentials, err := c.credentials(l.AWS.Region())
 	if err != nil {
@@ -210,30 +248,19 @@ const (
 	onGCP = "gcp"
 )
 
-// cloud tells where this process runs: as it was told, as the platform's own variables
-// say, as the bucket of the catalog does, or as the operator's file leaves no doubt.
+// cloud tells where this process runs: as it was told, as the platform's own
+// variables say, or as the operator's file leaves no doubt.
 func (c Config) cloud(op *catalog.Operator) (string, error) {
-	if known := cmp.Or(c.platform(), bucketsCloud(c.Catalog)); known != "" {
-		return known, nil
-	}
-	switch aws, gcp := op.Runtime.AWS.Role != "", op.Runtime.GCP.ServiceAccount != ""; {
-	case aws && !gcp:
+	aws, gcp := op.Runtime.AWS.Role != "", op.Runtime.GCP.ServiceAccount != ""
+	switch {
+	case c.Runtime == onAWS || c.Runtime == onGCP:
+		return c.Runtime, nil
+	case c.Runtime != "":
+		return "", fmt.Errorf("CARNET_RUNTIME is %q: write aws or gcp", c.Runtime)
+	case aws && !gcp, os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "", strings.HasPrefix(c.Catalog, "s3://"):
 		return onAWS, nil
-	case gcp && !aws:
+	case gcp && !aws, os.Getenv("K_SERVICE") != "", strings.HasPrefix(c.Catalog, "gs://"):
 		return onGCP, nil
 	}
 	return "", fmt.Errorf("carnet.yaml names a runtime on both clouds: set CARNET_RUNTIME to aws or gcp, whichever this process runs on")
-}
-
-// platform is the cloud that a function runs on; empty where only the files can tell.
-func (c Config) platform() string {
-	switch {
-	case c.Runtime != "":
-		return c.Runtime
-	case os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "":
-		return onAWS
-	case os.Getenv("K_SERVICE") != "":
-		return onGCP
-	}
-	return ""
 }

@@ -32,7 +32,6 @@ type tenants struct {
 type linked struct {
 	version string
 	tenant  *exchange.Tenant
-	err     error // why the version counts for nothing
 }
 
 func newTenants(source catalog.Source, linker *destination.Linker, first func()) *tenants {
@@ -58,7 +57,7 @@ func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, er
 		return nil, fmt.Errorf("reading the catalog: %w", err)
 	}
 	if held, ok := t.linked.Get(name); ok && held.version == version {
-		return held.tenant, held.err
+		return held.tenant, nil
 	}
 	return t.linkOnce(name, version, file, text)
 }
@@ -69,11 +68,11 @@ func (t *tenants) linkOnce(name, version, file string, text []byte) (*exchange.T
 	t.linking.Lock()
 	defer t.linking.Unlock()
 	if held, ok := t.linked.Get(name); ok && held.version == version {
-		return held.tenant, held.err
+		return held.tenant, nil
 	}
 	tenant, err := t.link(file, text)
-	t.linked.Add(name, linked{version, tenant, err})
 	if err == nil {
+		t.linked.Add(name, linked{version, tenant})
 		t.first()
 	}
 	return tenant, err
