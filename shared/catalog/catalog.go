@@ -162,6 +162,16 @@ type Operator struct {
 	Providers      []Provider
 	Issuers        []Issuer
 	GoogleAudience string // of the Google ID tokens that callers show
+	// ServeUnverified serves destinations that were never seen to refuse us.
+	ServeUnverified bool
+	Nobody          Nobody
+}
+
+// Nobody is an identity on the runtime's cloud that no tenant and no third party trusts.
+// Empty: there is none.
+type Nobody struct {
+	AWS string // a role that the runtime may assume
+	GCP string // a service account that the runtime may have tokens of
 }
 
 // A Runtime is who the functions are, on each cloud.

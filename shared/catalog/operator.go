@@ -17,7 +17,9 @@ func ParseOperator(file string, text []byte) (*Operator, error) {
 func (r *reader) operator(m *mapping, op *Operator) {
 	op.Region = m.matching("region", regionRule(), false)
 	op.GoogleAudience = m.text("google_audience")
+	op.ServeUnverified = m.flag("serve_unverified")
 	r.runtime(m, op)
+	r.nobody(m, op)
 	for _, n := range m.items("providers") {
 		p := r.mapping(n, "a provider")
 		op.Providers = append(op.Providers, Provider{
@@ -55,6 +57,26 @@ func (r *reader) runtime(m *mapping, op *Operator) {
 	if gcp := both.take("gcp"); gcp != nil {
 		at := r.mapping(gcp, "runtime.gcp")
 		op.Runtime.GCP.ServiceAccount = at.matching("service_account", accountRule(), true)
+		at.done()
+	}
+	both.done()
+}
+
+// nobody names identities that no tenant trusts, with which refusals are tried.
+func (r *reader) nobody(m *mapping, op *Operator) {
+	n := m.take("nobody")
+	if n == nil {
+		return
+	}
+	both := r.mapping(n, "nobody")
+	if aws := both.take("aws"); aws != nil {
+		at := r.mapping(aws, "nobody.aws")
+		op.Nobody.AWS = at.matching("role", roleRule(), true)
+		at.done()
+	}
+	if gcp := both.take("gcp"); gcp != nil {
+		at := r.mapping(gcp, "nobody.gcp")
+		op.Nobody.GCP = at.matching("service_account", accountRule(), true)
 		at.done()
 	}
 	both.done()

@@ -42,10 +42,15 @@ func OperatorSchema() ([]byte, error) {
 			"aws": closed(object{"role": text(roleRule(), "The function's role."), "region": text(regionRule(), "Its Region.")}, "role"),
 			"gcp": closed(object{"service_account": text(accountRule(), "The function's service account.")}, "service_account"),
 		}),
-		"region":          text(regionRule(), "The AWS Region whose STS is called from Google Cloud."),
-		"providers":       list(provider, "The operator's own pools' providers."),
-		"issuers":         list(issuer, "Whose tokens callers may show."),
-		"google_audience": words("The audience of the Google ID tokens that callers show."),
+		"region":           text(regionRule(), "The AWS Region whose STS is called from Google Cloud."),
+		"providers":        list(provider, "The operator's own pools' providers."),
+		"issuers":          list(issuer, "Whose tokens callers may show."),
+		"google_audience":  words("The audience of the Google ID tokens that callers show."),
+		"serve_unverified": flag("true: destinations are served that were never seen to refuse us without their binding."),
+		"nobody": closed(object{
+			"aws": closed(object{"role": text(roleRule(), "A role that no tenant trusts, which the runtime may assume.")}, "role"),
+			"gcp": closed(object{"service_account": text(accountRule(), "An account that no tenant trusts, which the runtime may have tokens of.")}, "service_account"),
+		}),
 	}, "runtime")
 	return document(s, "What only the operator of carnet knows.")
 }

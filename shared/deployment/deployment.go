@@ -22,6 +22,7 @@ import (
 	"carnet.dev/carnet/shared/api"
 	"carnet.dev/carnet/shared/caller"
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
@@ -112,6 +113,7 @@ type Deployment struct {
 	Operator *catalog.Operator
 	Runtime  exchange.Identity
 	Google   *gcpid.Cloud // as this process reaches it
+	Check    *check.Checker
 	Handler  http.Handler // of the API
 	Schedule *schedule.Runner
 
@@ -161,7 +163,9 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 		sts:      linker.AWS.Host("sts"),
 	}
 	d.warmed.Store(!c.Ahead)
-	d.Broker = &exchange.Broker{Tenants: newTenants(source, linker, d.reach), Audit: auditTo(out)}
+	tenants := newTenants(source, linker, d.reach)
+	d.Broker = &exchange.Broker{Tenants: tenants, Audit: auditTo(out)}
+	d.Check = &check.Checker{Tenant: tenants.parsed, Linker: linker, Audit: d.Broker.Audit}
 	ready := func(ctx context.Context) error {
 		_, _, err := source.Read(ctx, operatorFile)
 		return err
@@ -209,6 +213,7 @@ func (c Config) linker(op *catalog.Operator) (*destination.Linker, error) {
 		AWS:      awsid.New(awsid.Config{Region: region, HTTP: c.HTTP}),
 		GCP:      gcpid.New(c.HTTP),
 		Operator: op,
+		HTTP:     c.HTTP,
 	}
 	l.Runtime, err = c.runtime(cloud, l)
 	return l, err

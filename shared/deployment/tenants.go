@@ -44,22 +44,41 @@ func newTenants(source catalog.Source, linker *destination.Linker, first func())
 
 // Tenant implements [exchange.Tenants].
 func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, error) {
-	if !catalog.ValidName(name) {
-		return nil, exchange.ErrNoTenant
-	}
-	file := path.Join("tenants", name+".yaml")
-	text, version, err := t.source.Read(ctx, file)
-	if errors.Is(err, fs.ErrNotExist) {
+	file, text, version, err := t.read(ctx, name)
+	if errors.Is(err, exchange.ErrNoTenant) {
 		t.linked.Remove(name)
-		return nil, exchange.ErrNoTenant
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the catalog: %w", err)
+		return nil, err
 	}
 	if held, ok := t.linked.Get(name); ok && held.version == version {
 		return held.tenant, nil
 	}
 	return t.linkOnce(name, version, file, text)
+}
+
+func (t *tenants) read(ctx context.Context, name string) (file string, text []byte, version string, err error) {
+	if !catalog.ValidName(name) {
+		return "", nil, "", exchange.ErrNoTenant
+	}
+	file = path.Join("tenants", name+".yaml")
+	text, version, err = t.source.Read(ctx, file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = exchange.ErrNoTenant
+	case err != nil:
+		err = fmt.Errorf("reading the catalog: %w", err)
+	}
+	return file, text, version, err
+}
+
+// parsed is a tenant's file as it stands, for whoever links it afresh.
+func (t *tenants) parsed(ctx context.Context, name string) (*catalog.Tenant, error) {
+	file, text, _, err := t.read(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.ParseTenant(file, text)
 }
 
 // linkOnce links a version of a file once, whoever comes meanwhile: two copies would each

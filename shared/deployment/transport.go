@@ -117,6 +117,11 @@ func cloudHosts(host string) bool {
 	switch host {
 	case "sts.googleapis.com", "iamcredentials.googleapis.com", "storage.googleapis.com", "secretmanager.googleapis.com":
 		return true
+	case "iam.googleapis.com": // a check alone
+		return true
+	}
+	if strings.HasSuffix(host, ".snowflakecomputing.com") || strings.HasSuffix(host, ".snowflakecomputing.cn") { // a check alone
+		return true
 	}
 	service, region, ok := awsHost(host)
 	if !ok || region == "" {

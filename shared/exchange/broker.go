@@ -126,7 +126,7 @@ type Record struct {
 	Job         string     `json:"job,omitempty"`
 	Kind        string     `json:"kind,omitempty"`
 	Grant       *Grant     `json:"grant,omitempty"` // as asked, where it was narrower than the catalog's
-	Outcome     string     `json:"outcome"`         // vended, denied, refused, throttled, unavailable, bad_request, failed
+	Outcome     string     `json:"outcome"`         // vended, denied, unverified, refused, throttled, unavailable, bad_request, failed
 	Principal   string     `json:"principal,omitempty"`
 	Expires     *time.Time `json:"expires_at,omitempty"`
 	Digest      string     `json:"credential_sha256,omitempty"`
@@ -147,7 +147,7 @@ type Broker struct {
 }
 
 // Vend authorizes the caller, has the destination vend, records what happened,
-// and only then gives the credential out. Errors: ErrDenied, ErrNotRecorded, one
+// and only then gives the credential out. Errors: ErrDenied, ErrUnverified, ErrNotRecorded, one
 // that wraps ErrBadRequest, an *EdgeError with its owner, or whatever kept the
 // tenant's file from being read.
 func (b *Broker) Vend(ctx context.Context, req Request) (*Credential, error) {
@@ -238,6 +238,8 @@ func outcome(err error) string {
 		return string(edge.Reason)
 	case errors.Is(err, ErrDenied):
 		return "denied"
+	case errors.Is(err, ErrUnverified):
+		return "unverified"
 	case errors.Is(err, ErrBadRequest):
 		return "bad_request"
 	}

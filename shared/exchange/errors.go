@@ -14,6 +14,9 @@ var (
 	ErrDenied = errors.New("denied")
 	// ErrBadRequest wraps what is wrong with a request and what to write instead.
 	ErrBadRequest = errors.New("bad request")
+	// ErrUnverified means that the destination has not been seen to refuse us without its
+	// binding, so that it is not served.
+	ErrUnverified = errors.New("the destination is not verified")
 	// ErrNotRecorded means that the audit record could not be written, so that
 	// the credential was thrown away.
 	ErrNotRecorded = errors.New("the audit record could not be written")

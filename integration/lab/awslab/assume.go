@@ -43,7 +43,7 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 	}
 	for _, action := range actions {
 		if to == nil || !s.mayEnter(to, action, context) {
-			return nil, accessDenied("User: %s is not authorized to perform: %s on resource: %s", s.arn(), action, arn)
+			return nil, accessDenied("User: %s is not authorized to perform: %s on resource: %s%s", s.arn(), action, arn, c.why(s, action, arn, context))
 		}
 	}
 	// Every session here is a role's, so every role that it assumes is chained.
@@ -69,6 +69,30 @@ func (s *session) mayEnter(to *role, action string, context map[string][]string)
 	}
 	free := s.role.boundary == nil && s.policy == nil
 	return own >= allowed || trust == named && to.account == s.role.account && free
+}
+
+// why names the type of policy that refused, where it is on the caller's side: the other
+// account's trust policy has been seen to be named nowhere (aws/aws-cli#7216), though the
+// guide has words for it. A world can leave this one out too, as AWS does at times.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func (c *Cloud) why(s *session, action, resource string, context map[string][]string) string {
+	req := request{action: action, resource: resource, context: context, who: principal{role: s.role, session: s.arn()}}
+	kind := "identity-based policy"
+	if b := s.role.boundary; b != nil {
+		if d := b.decide(req); d == silent || d == denied {
+			kind = "permissions boundary"
+		}
+	}
+	switch d := s.permits(req); {
+	case c.terse:
+	case d == denied && kind == "identity-based policy":
+		return " with an explicit deny in an " + kind
+	case d == denied:
+		return " with an explicit deny in a " + kind
+	case d == silent:
+		return " because no " + kind + " allows the " + action + " action"
+	}
+	return ""
 }
 
 // context is what every request of a session says of it.

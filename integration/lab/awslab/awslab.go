@@ -40,6 +40,7 @@ type Cloud struct {
 	redshift  []*warehouse
 	secrets   []*secret
 	data      statements
+	terse     bool // world.AWS.Terse
 
 	mu       sync.Mutex
 	sessions map[string]*session // by access key id
@@ -76,7 +77,7 @@ func New(w *world.AWS, o Options) (*Cloud, error) {
 		now: o.Now, transport: o.Transport,
 		roles: map[string]*role{}, outbound: map[string]*issuer{},
 		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
-		sessions: map[string]*session{}, store: newStore(),
+		sessions: map[string]*session{}, store: newStore(), terse: w.Terse,
 	}
 	if c.now == nil {
 		c.now = time.Now

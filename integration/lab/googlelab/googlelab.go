@@ -1,4 +1,4 @@
-// Package googlelab is the lab's Google Cloud: the security token service, IAM
+// Package googlelab is the lab's Google Cloud: the security token service, IAM, IAM
 // Credentials, the metadata server, Google's own issuer, Cloud Storage, BigQuery and
 // Secret Manager.
 //
@@ -94,6 +94,8 @@ func (c *Cloud) service(host string) http.Handler {
 		return c.STS()
 	case "iamcredentials.googleapis.com":
 		return c.IAMCredentials()
+	case "iam.googleapis.com":
+		return c.IAM()
 	case "storage.googleapis.com":
 		return c.Storage()
 	case "bigquery.googleapis.com":

@@ -43,6 +43,8 @@ func Parse(text []byte) (*World, error) {
 // AWS is one partition of accounts, by their 12-digit id.
 type AWS struct {
 	Accounts map[string]*Account `yaml:"accounts"`
+	// Terse says that a refused AssumeRole does not name the type of policy that refused.
+	Terse bool `yaml:"terse"`
 }
 
 // An Account is an AWS account.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,11 @@ type Linker struct {
 	GCP      *gcpid.Cloud
 	Runtime  exchange.Identity // *awsid.Identity or *gcpid.Identity
 	Operator *catalog.Operator
+	// HTTP reaches a Snowflake account, to try what was minted for it: Probe and Try alone
+	// do. Not needed otherwise.
+	HTTP *http.Client
+	// Unverified links destinations that are not served yet, for whoever looks at them.
+	Unverified bool
 
 	mu        sync.Mutex
 	providers map[string]*gcpid.Provider // by resource name; shared by all tenants
@@ -42,7 +48,7 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 		if d.Disabled {
 			continue
 		}
-		p, err := l.place(t, d, trunk)
+		p, err := l.served(t, d, trunk)
 		if d.Deliver != nil { // one that cannot be linked must not be missing from the schedule's failures
 			linked.Deliveries[name] = delivery(d.Deliver, p)
 		}
@@ -54,6 +60,20 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 		linked.Destinations[name] = p
 	}
 	return linked
+}
+
+// Fresh returns a linker that shares nothing with this one but the runtime and the clouds,
+// and that leaves no destination out: what it links proves every edge anew.
+func (l *Linker) Fresh() *Linker {
+	return &Linker{AWS: l.AWS, GCP: l.GCP, Runtime: l.Runtime, Operator: l.Operator, HTTP: l.HTTP, Unverified: true}
+}
+
+// served links a destination that has been seen to refuse us without its binding.
+func (l *Linker) served(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) (*place, error) {
+	if d.Verified.IsZero() && !l.Unverified && !l.Operator.ServeUnverified {
+		return nil, fmt.Errorf("%w: `carnet check --probe` tries whether it refuses us without its binding, and writes verified: if it does; serve_unverified: true in carnet.yaml serves it all the same", exchange.ErrUnverified)
+	}
+	return l.place(t, d, trunk)
 }
 
 func delivery(d *catalog.Delivery, p *place) exchange.Delivery {
@@ -113,6 +133,7 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		return nil, err
 	}
 	p := &place{
+		end:    end,
 		kind:   string(d.Kind),
 		chain:  names(chain),
 		owners: l.owners(t, d, chain),
@@ -142,14 +163,14 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
 	case catalog.Snowflake:
 		p.longest = cmp.Or(d.Lifetime, longestToken)
-		s := snowflake{end: end, at: d.Snowflake}
+		s := snowflake{end: end, at: d.Snowflake, http: l.HTTP}
 		if d.Snowflake.Login == catalog.SnowflakeKeyPair {
 			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
 				return nil, err
 			}
 			p.chain = []string{d.Snowflake.Secret} // no identity is entered
 		}
-		p.mint = s.mint
+		p.mint, p.try = s.mint, s.try
 	default:
 		return nil, fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
 	}
@@ -294,6 +315,9 @@ func (l *Linker) owners(t *catalog.Tenant, d *catalog.Destination, chain exchang
 		if d.ServiceAccount != nil && d.ServiceAccount.Provider != "" {
 			owners[d.ServiceAccount.Provider] = exchange.ThirdParty
 		}
+	}
+	if d.Kind == catalog.Snowflake {
+		owners[d.Snowflake.Account] = exchange.ThirdParty
 	}
 	if t.Identities.GCP != nil && t.Identities.GCP.Provider != "" {
 		owners[t.Identities.GCP.Provider] = exchange.TenantSide

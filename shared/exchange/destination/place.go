@@ -24,12 +24,14 @@ type mint func(ctx context.Context, grant exchange.Grant, lifetime time.Duration
 // A place is a destination whose chain is linked. What its kind does is in mint.
 type place struct {
 	kind    string
+	end     exchange.Identity // at the chain's end
 	chain   []string
 	owners  map[string]exchange.Owner
 	grant   exchange.Grant
 	longest time.Duration // the most life that the chain can give
 	minTTL  time.Duration // the file's own, 0 where it has none
 	mint    mint
+	try     func(context.Context, *exchange.Credential) error // nil: nothing to try without a grant
 
 	// whole keeps the credential for the full grant. A narrowed one is minted
 	// afresh, so nothing here ever has to ask what a kept one was for.
@@ -49,6 +51,18 @@ func (p *place) Chain() []string { return p.chain }
 
 // Longest is the most life that a credential of this destination can have.
 func (p *place) Longest() time.Duration { return p.longest }
+
+// End is the identity at the chain's end.
+func (p *place) End() exchange.Identity { return p.end }
+
+// Try shows a credential to the place, where its kind lets anybody log in and do nothing:
+// an *exchange.EdgeError, or nil. Who is let in is decided by the cloud elsewhere.
+func (p *place) Try(ctx context.Context, c *exchange.Credential) error {
+	if p.try == nil {
+		return nil
+	}
+	return p.try(ctx, c)
+}
 
 // OwnerOf implements [exchange.Destination]. What is in nobody's file is the
 // operator's.

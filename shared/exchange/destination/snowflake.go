@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type snowflake struct {
 	end exchange.Identity
 	at  catalog.SnowflakePlace
 	key secret // the private key as PEM; nil unless login is key_pair
+
+	http *http.Client // for try alone
 }
 
 // A secret is read by the runtime itself.
