@@ -334,6 +334,7 @@ destinations:
     region: eu-west-1
     cluster: acme-dw
     database: analytics
+    verified: 2026-11-20
 `
 
 // redshiftCase is a destination's keys beside those that all of them have, and what

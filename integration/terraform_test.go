@@ -219,12 +219,14 @@ const (
     bucket: acme-lake
     prefixes: [from-operator/]
     access: read
+    verified: 2026-11-20
 `
 	lootDrop = `    kind: gcs
     service_account: share@acme-prod.iam.gserviceaccount.com
     bucket: acme-drop
     prefixes: [from-operator/]
     access: read
+    verified: 2026-11-20
 `
 	acmesAccount = "{service_account: carnet-t-acme@operator-prod.iam.gserviceaccount.com}"
 )
