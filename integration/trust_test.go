@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -257,6 +258,10 @@ func (a applier) commands(text string) {
 func (a applier) command(words []string) error {
 	flags, plain := map[string]string{}, []string(nil)
 	for i := 0; i < len(words); i++ {
+		if words[i] == "--no-disabled" {
+			flags["no-disabled"] = "true"
+			continue
+		}
 		if name, ok := strings.CutPrefix(words[i], "--"); ok && i+1 < len(words) {
 			flags[name] = words[i+1]
 			i++
@@ -267,7 +272,19 @@ func (a applier) command(words []string) error {
 	b := world.Binding{Role: flags["role"], Members: []string{flags["member"]}, Condition: expression(flags["condition"])}
 	last := plain[len(plain)-1]
 	switch what := strings.Join(plain[:len(plain)-1], " "); what {
-	case "gcloud services enable", "gcloud iam service-accounts create", "gcloud iam workload-identity-pools create":
+	case "gcloud services enable":
+		a.project(flags["project"]).DisabledAPIs = nil
+	case "gcloud iam service-accounts create":
+		a.account(last, flags["project"])
+	case "gcloud iam service-accounts enable":
+		a.project(flags["project"]).ServiceAccounts[last].Disabled = false
+	case "gcloud iam workload-identity-pools create":
+	case "gcloud iam workload-identity-pools update":
+		a.project(flags["project"]).Pools[last].Disabled = false
+	case "gcloud iam workload-identity-pools providers update-aws":
+		if have := a.project(flags["project"]).Pools[flags["workload-identity-pool"]].Providers[last]; have != nil {
+			a.provider(last, flags, *have)
+		}
 	case "gcloud iam roles create":
 		a.project(flags["project"]).Roles[last] = strings.Split(flags["permissions"], ",")
 	case "gcloud iam service-accounts add-iam-policy-binding":
@@ -281,26 +298,46 @@ func (a applier) command(words []string) error {
 	case "gcloud secrets add-iam-policy-binding":
 		a.bind("secret", "projects/"+flags["project"]+"/secrets/"+last, b)
 	case "gcloud iam workload-identity-pools providers create-aws":
-		a.pool(last, flags)
+		if pool := a.project(flags["project"]).Pools[flags["workload-identity-pool"]]; pool == nil || pool.Providers[last] == nil {
+			a.provider(last, flags, world.Provider{})
+		}
 	default:
 		return errors.New("this is no command that is known here")
 	}
 	return nil
 }
 
-func (a applier) pool(provider string, flags map[string]string) {
+// account makes an account where there is none. It is another one than any before it.
+func (a applier) account(name, project string) {
+	p := a.project(project)
+	email := name + "@" + project + ".iam.gserviceaccount.com"
+	if p.ServiceAccounts[email] == nil {
+		p.ServiceAccounts[email] = &world.ServiceAccount{UniqueID: fmt.Sprintf("3%020d", len(p.ServiceAccounts))}
+	}
+}
+
+// provider makes one, or changes what the flags name of one that stands.
+func (a applier) provider(name string, flags map[string]string, now world.Provider) {
 	p := a.project(flags["project"])
 	if p.Pools == nil {
 		p.Pools = map[string]*world.Pool{}
 	}
-	mapping := map[string]string{}
-	for _, pair := range splitPairs(flags["attribute-mapping"]) {
-		key, value, _ := strings.Cut(pair, "=")
-		mapping[key] = value
+	if p.Pools[flags["workload-identity-pool"]] == nil {
+		p.Pools[flags["workload-identity-pool"]] = &world.Pool{Providers: map[string]*world.Provider{}}
 	}
-	p.Pools[flags["workload-identity-pool"]] = &world.Pool{Providers: map[string]*world.Provider{
-		provider: {AWSAccount: flags["account-id"], Mapping: mapping, Condition: flags["attribute-condition"]},
-	}}
+	if _, off := flags["no-disabled"]; off {
+		now.Disabled = false
+	}
+	if given := flags["attribute-mapping"]; given != "" {
+		now.Mapping = map[string]string{}
+		for _, pair := range splitPairs(given) {
+			key, value, _ := strings.Cut(pair, "=")
+			now.Mapping[key] = value
+		}
+	}
+	now.AWSAccount = cmp.Or(flags["account-id"], now.AWSAccount)
+	now.Condition = cmp.Or(flags["attribute-condition"], now.Condition)
+	p.Pools[flags["workload-identity-pool"]].Providers[name] = &now
 }
 
 // splitPairs splits as gcloud does: at commas, or at what stands between two carets.

@@ -64,7 +64,7 @@ func (o *trustOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	catalogFlag(cmd, &o.catalog)
 	f.StringVar(&o.owner, "for", string(exchange.ThirdParty), "whose part: third-party, tenant or operator")
-	f.StringVar(&o.format, "as", "", "json, terraform, cloudformation, gcloud or sql (default: what fits the kind)")
+	f.StringVar(&o.format, "as", "", "json, terraform, cloudformation, aws, gcloud or sql (default: what fits the kind)")
 	f.StringVar(&o.runtime, "runtime", "both", "from where the destination is reached: aws, gcp or both")
 	f.StringVar(&o.document, "document", "", "print one policy document alone: trust or permissions, of the destination's role")
 	f.StringVar(&o.modules, "modules", "./terraform/modules", "where Terraform finds the modules")
@@ -78,7 +78,7 @@ func (o *trustOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.ask.Database.Role, "role", "", "Snowflake: the role to make")
 	f.StringVar(&o.access, "access", string(exchange.ReadWrite), "Snowflake, Redshift: what the SQL grants: read, write or read_write")
 	complete(cmd, "for", "third-party", "tenant", "operator")
-	complete(cmd, "as", "json", "terraform", "cloudformation", "gcloud", "sql")
+	complete(cmd, "as", "json", "terraform", "cloudformation", "aws", "gcloud", "sql")
 	complete(cmd, "runtime", "aws", "gcp", "both")
 	complete(cmd, "document", "trust", "permissions")
 }

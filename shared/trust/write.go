@@ -19,11 +19,12 @@ const (
 	Terraform      Format = "terraform"
 	CloudFormation Format = "cloudformation"
 	Gcloud         Format = "gcloud"
+	AWSCLI         Format = "aws"
 	SQLText        Format = "sql"
 )
 
 // Formats lists them all.
-func Formats() []Format { return []Format{JSON, Terraform, CloudFormation, Gcloud, SQLText} }
+func Formats() []Format { return []Format{JSON, Terraform, CloudFormation, AWSCLI, Gcloud, SQLText} }
 
 // ErrFormat wraps why a sheet cannot be written in a format, and which to ask for.
 var ErrFormat = errors.New("not in this format")
@@ -57,10 +58,12 @@ func (s *Sheet) Write(w io.Writer, f Format, o Options) error {
 		text, err = s.cloudFormation()
 	case Gcloud:
 		text, err = s.gcloud()
+	case AWSCLI:
+		text, err = s.awsCLI()
 	case SQLText:
 		text, err = s.sqlText()
 	default:
-		return fmt.Errorf("%w: %q is none: write json, terraform, cloudformation, gcloud or sql", ErrFormat, f)
+		return fmt.Errorf("%w: %q is none: write json, terraform, cloudformation, aws, gcloud or sql", ErrFormat, f)
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,197 @@
+// Package mend says what an owner types so that a broken chain holds again.
+//
+// Package check names what a failure can mean. This one knows the catalog, and so the names:
+// for each cause it writes one [Change], with who makes it, where, why, and the text to paste.
+// Trust, permissions and bindings are written by package trust, so that what mends a chain is
+// what made it. Where a cloud's answer is true of several causes, each change says how to tell
+// whether it is the one.
+package mend
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/check"
+	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/trust"
+)
+
+// A Change is what one owner does about one cause.
+type Change struct {
+	Cause string         `json:"cause"` // its code
+	Owner exchange.Owner `json:"owner"`
+	Where string         `json:"where"` // an AWS account, a Google Cloud project, a Snowflake account
+	What  string         `json:"what"`  // what is wrong, with names
+	Tell  string         `json:"tell,omitempty"`
+	Text  string         `json:"text"` // ready to paste, or the steps that no command makes
+	After string         `json:"after,omitempty"`
+}
+
+// A Mender writes changes for one catalog.
+type Mender struct {
+	Operator *catalog.Operator
+	Tenant   *catalog.Tenant
+	// Facts are what the catalog does not know: numeric ids, and the like. Its Tenant,
+	// Destination and For are set here.
+	Facts trust.Ask
+}
+
+// Changes lists one change for each cause of a report, the likeliest first.
+func (m Mender) Changes(r check.Report) []Change {
+	if r.Finding == nil {
+		return nil
+	}
+	var list []Change
+	for _, c := range r.Finding.Causes {
+		list = append(list, m.change(r, c))
+	}
+	if len(list) == 1 {
+		list[0].Tell = ""
+	}
+	return list
+}
+
+// A fault is a cause in its place.
+type fault struct {
+	Mender
+	check.Cause
+	dest     string
+	file     *catalog.Destination
+	from, to string // the ends of the edge
+	said     string // the cloud's own words
+}
+
+func (m Mender) change(r check.Report, c check.Cause) Change {
+	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination]}
+	if e := r.Broke(); e != nil {
+		f.from, f.to = e.Edge.From, e.Edge.To
+		if e.Err != nil {
+			f.said = e.Err.Error()
+		}
+	}
+	how, ok := remedies[c.Code]
+	if !ok {
+		how = remedies["unknown"]
+	}
+	return Change{
+		Cause: c.Code, Owner: f.owner(), Where: where(f.at()), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
+	}
+}
+
+// owner: a project that is not switched on may be another than the edge's.
+func (f fault) owner() exchange.Owner {
+	if f.Code == "api_disabled" && f.project() == f.operatorsNumber() {
+		return exchange.Operator
+	}
+	return f.Owner
+}
+
+func (f fault) at() string { return cmp.Or(f.At, f.to) }
+
+// where is the account, project or Snowflake account that a thing is in.
+func where(name string) string {
+	switch {
+	case strings.HasPrefix(name, "arn:"):
+		if parts := strings.SplitN(name, ":", 6); len(parts) == 6 {
+			return "AWS account " + parts[4]
+		}
+	case strings.HasPrefix(name, "//iam.googleapis.com/projects/"):
+		return "Google Cloud project " + strings.Split(name, "/")[4]
+	case strings.HasPrefix(name, "projects/"):
+		return "Google Cloud project " + strings.Split(name, "/")[1]
+	case strings.Contains(name, "@"):
+		_, domain, _ := strings.Cut(name, "@")
+		project, _, _ := strings.Cut(domain, ".")
+		return "Google Cloud project " + project
+	}
+	return name
+}
+
+var numbered = regexp.MustCompile(`in project (\S+) before`)
+
+// project is the one that a cloud's answer names, or the account's own.
+func (f fault) project() string {
+	if m := numbered.FindStringSubmatch(f.said); m != nil {
+		return m[1]
+	}
+	return strings.TrimPrefix(where(f.at()), "Google Cloud project ")
+}
+
+func (f fault) operatorsNumber() string {
+	for _, p := range f.Operator.Providers {
+		return strings.Split(p.Name, "/")[4]
+	}
+	return ""
+}
+
+// sheet is what an owner applies for this destination.
+func (f fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
+	ask := f.Facts
+	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.dest, owner
+	return trust.For(f.Operator, ask)
+}
+
+// applied writes the part of an owner's sheet that concerns one principal.
+func (f fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
+	s, err := f.sheet(owner)
+	if err != nil {
+		return f.byHand(err)
+	}
+	s = s.Only(name)
+	if part != nil {
+		s = part(s)
+	}
+	var b strings.Builder
+	for _, format := range []trust.Format{trust.AWSCLI, trust.Gcloud} {
+		if err := s.Write(&b, format, trust.Options{}); err != nil && !errors.Is(err, trust.ErrFormat) {
+			return f.byHand(err)
+		}
+	}
+	if b.Len() == 0 {
+		return f.byHand(fmt.Errorf("the files say nothing of %s", name))
+	}
+	return b.String()
+}
+
+func (f fault) byHand(err error) string { return "# " + err.Error() }
+
+// sql is what the administrator of the Snowflake account runs.
+func (f fault) sql() string {
+	s, err := f.sheet(exchange.ThirdParty)
+	if err != nil {
+		return f.byHand(err)
+	}
+	var b strings.Builder
+	if err := s.Write(&b, trust.SQLText, trust.Options{}); err != nil {
+		return f.byHand(err)
+	}
+	return b.String()
+}
+
+// pool is the provider of the edge, as a role has to find it.
+func (f fault) pool(commands func(trust.Pool, catalog.ProviderKind) string) string {
+	p, err := trust.PoolOf(f.to, f.from)
+	if err != nil {
+		return f.byHand(err)
+	}
+	kind := catalog.ProviderAWS
+	for _, own := range f.Operator.Providers {
+		if own.Name == f.to {
+			kind = own.Kind
+		}
+	}
+	return commands(p, kind)
+}
+
+func (f fault) issuer() string {
+	for _, i := range f.Operator.Issuers {
+		if strings.HasSuffix(i.URL, ".tokens.sts.global.api.aws") {
+			return i.URL
+		}
+	}
+	return "ISSUER-OF-THE-OPERATORS-AWS-ACCOUNT"
+}
