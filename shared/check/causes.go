@@ -242,7 +242,7 @@ func (k kind) at(e *exchange.EdgeError) []string {
 	switch {
 	case k.side == near:
 		return []string{e.Edge.From}
-	case k.code == accountOff.code:
+	case k.code == accountOff.code || k.code == apiOff.code:
 		return append(slices.Clone(e.Edge.Via), e.Edge.To)
 	}
 	return []string{e.Edge.To}
@@ -258,6 +258,11 @@ func (k kind) owner(at string, ownerOf func(string) exchange.Owner) exchange.Own
 // mentions tells whether the cloud's own words have a part. Empty: always.
 func mentions(e *exchange.EdgeError, part string) bool {
 	return part == "" || e.Err != nil && strings.Contains(e.Err.Error(), part)
+}
+
+// ofAnyAccount tells of a refusal that any account of a run can be the reason of.
+func ofAnyAccount(e *exchange.EdgeError) bool {
+	return slices.ContainsFunc(kinds(e), func(k kind) bool { return k.code == accountOff.code || k.code == apiOff.code })
 }
 
 func permissionDenied(e *exchange.EdgeError) bool { return e.Code == "PERMISSION_DENIED" }

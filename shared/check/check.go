@@ -280,7 +280,7 @@ func (w *walk) breaks(ctx context.Context, e *exchange.EdgeError) {
 	w.ops(found.Crossed)
 	w.mark(at, state, found.Edge.Op)
 	if !sure {
-		for i := at; i >= 0 && i >= at-len(e.Edge.Via); i-- {
+		for i := at; i >= 0 && i >= at-len(found.Edge.Via); i-- {
 			w.mark(i, Suspect, found.Edge.Op)
 		}
 	}
@@ -306,8 +306,11 @@ func (w *walk) ops(t exchange.Trail) {
 // narrowed finds the one arrow of a run of delegates, if it can be found: it asks whether
 // the first account lets the caller through. sure is false where it cannot be told.
 func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange.EdgeError, sure bool) {
-	if len(e.Edge.Via) == 0 || e.Reason != exchange.Refused || !permissionDenied(e) {
+	if len(e.Edge.Via) == 0 || e.Reason != exchange.Refused {
 		return e, true
+	}
+	if !permissionDenied(e) {
+		return e, !ofAnyAccount(e) // what an account is, no permission tells
 	}
 	one := *e
 	passes, err := w.passes(ctx)

@@ -47,7 +47,9 @@ func (m Mender) Changes(r check.Report) []Change {
 	}
 	var list []Change
 	for _, c := range r.Finding.Causes {
-		list = append(list, m.change(r, c))
+		if f := m.fault(r, c); !f.ruledOut() {
+			list = append(list, f.change())
+		}
 	}
 	if len(list) == 1 {
 		list[0].Tell = ""
@@ -63,31 +65,38 @@ type fault struct {
 	file     *catalog.Destination
 	from, to string // the ends of the edge
 	said     string // the cloud's own words
+	several  bool   // any account of a run can be the reason
 }
 
-func (m Mender) change(r check.Report, c check.Cause) Change {
+func (m Mender) fault(r check.Report, c check.Cause) fault {
 	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination]}
 	if e := r.Broke(); e != nil {
-		f.from, f.to = e.Edge.From, e.Edge.To
+		f.from, f.to, f.several = e.Edge.From, e.Edge.To, len(e.Edge.Via) > 0
 		if e.Err != nil {
 			f.said = e.Err.Error()
 		}
 	}
-	how, ok := remedies[c.Code]
+	return f
+}
+
+func (f fault) change() Change {
+	how, ok := remedies[f.Code]
 	if !ok {
 		how = remedies["unknown"]
 	}
 	return Change{
-		Cause: c.Code, Owner: f.owner(), Where: where(f.at()), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
+		Cause: f.Code, Owner: f.Owner, Where: where(f.at()), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
 	}
 }
 
-// owner: a project that is not switched on may be another than the edge's.
-func (f fault) owner() exchange.Owner {
-	if f.Code == "api_disabled" && f.project() == f.operatorsNumber() {
-		return exchange.Operator
+// ruledOut: the answer about an API names a project's number, and the operator's is known
+// where it has a pool.
+func (f fault) ruledOut() bool {
+	number := f.operatorsNumber()
+	if f.Code != "api_disabled" || number == "" || !f.several {
+		return false
 	}
-	return f.Owner
+	return (f.project() == number) != (f.Owner == exchange.Operator)
 }
 
 func (f fault) at() string { return cmp.Or(f.At, f.to) }

@@ -47,10 +47,10 @@ func name(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // theirs writes what the owner of what is entered applies; own, what the owner of who
 // enters does.
-func theirs(f fault) string { return f.applied(f.owner(), f.to, nil) }
+func theirs(f fault) string { return f.applied(f.Owner, f.to, nil) }
 
 func own(f fault) string {
-	return f.applied(f.owner(), f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+	return f.applied(f.Owner, f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
 }
 
 func updated(f fault) string {
