@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -38,8 +37,6 @@ const (
 
 	// alive is how much life a session needs to sign one more request.
 	alive = time.Minute
-	// tries bounds the attempts at one call.
-	tries = 3
 )
 
 // Config says which Region's STS is used, and over what.
@@ -153,21 +150,6 @@ func (i *Identity) selfFor(ctx context.Context, life time.Duration) (Session, er
 		s.Trail = s.Trail.Again()
 	}
 	return s, err
-}
-
-// Config lets another of the SDK's clients act as the session, in a Region of its
-// own, over this cloud's one transport.
-func (c *Cloud) Config(s Session, region string) aws.Config {
-	return aws.Config{
-		Region:     region,
-		HTTPClient: c.http,
-		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, 2*time.Second })
-		},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return s.sdk(), nil
-		}),
-	}
 }
 
 func (s Session) sdk() aws.Credentials {

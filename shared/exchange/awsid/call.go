@@ -19,9 +19,9 @@ import (
 	"carnet.dev/carnet/shared/exchange/again"
 )
 
-// The calls of this file are made by hand. They are three operations of STS and four of
-// Redshift, each a few fields of a form; the SDK's clients for them would be a seventh of a
-// function's zip, and do several times the work for each call (docs/performance.md).
+// The calls of this file are made by hand. They are three operations of STS, four of
+// Redshift and three of Secrets Manager, each a few fields; the SDK's clients for them would
+// be an eighth of a function's zip, and cost each start and each call (docs/performance.md).
 
 // maxAnswer bounds a response.
 const maxAnswer = 1 << 20
