@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -27,10 +26,7 @@ where their data goes. They are on disk here; what the functions read may be a c
 bucket, which is made from them.
 
 Every change keeps comments and layout, is written whole or not at all, and is refused
-where the file does not parse before or after it.
-
-Exit codes: 0 done, 1 not done, 2 lint found problems, 3 done, and what was printed for
-its owner has a placeholder in it.`,
+where the file does not parse before or after it.`,
 		Example: `  carnet catalog add acme/lake --kind s3 --role arn:aws:iam::999988887777:role/acme-share \
     --region eu-west-1 --bucket acme-lake --prefix from-operator/ --access write
   carnet catalog lint
@@ -62,7 +58,7 @@ func lintCommand() *cobra.Command {
 and line: what a file alone shows, and what only all files together show, such as one
 identity in two tenants' files, or one ExternalId for two roles.
 
-Exit codes: 0 nothing found, 1 the catalog could not be read, 2 problems found.`,
+It exits with 2 where it found something.`,
 		Example: "  carnet catalog lint --catalog ./catalog\n  carnet catalog lint --json | jq -r '.problems[].message'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,19 +98,14 @@ func report(cmd *cobra.Command, problems catalog.Problems, asJSON bool) error {
 			fmt.Fprintln(cmd.OutOrStdout(), p)
 		}
 	}
-	switch len(problems) {
-	case 0:
-		return nil
-	case 1:
-		return exitError{exitProblems, errors.New("1 problem")}
-	}
-	return exitError{exitProblems, fmt.Errorf("%d problems", len(problems))}
+	return found(len(problems), "problem")
 }
 
 func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "schema tenant|operator",
 		Short:     "Print the JSON Schema of a file, for editors",
+		Long:      "Schema prints what an editor that speaks YAML's language server checks a file with while it\nis written. Lint checks more.",
 		Example:   "  carnet catalog schema tenant > tenant.schema.json",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"tenant", "operator"},
@@ -151,6 +142,8 @@ func listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [TENANT]",
 		Short: "List tenants, their destinations and the chains to them",
+		Long: `List says for each destination where it is, from which clouds and along which chain it is
+reached, when it was last seen to refuse us without its binding, and whether it is vended for.`,
 		Example: `  carnet catalog list
   carnet catalog list acme --json | jq '.[] | select(.verified == null) | .destination'`,
 		Args:              cobra.MaximumNArgs(1),

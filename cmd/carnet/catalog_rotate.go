@@ -60,7 +60,7 @@ the old one. What is printed lets both in: the owner of the place applies it, wh
 Then, with --finish, the new one becomes the only one. What is printed then lets only that
 one in: the owner applies it, and the old one is worth nothing.
 
-Exit codes: 0 done, 1 not done, 3 done, with a placeholder in what was printed.`,
+It exits with 3 where what was printed has a placeholder in it.`,
 		Example: `  carnet catalog rotate acme/lake --as json
   carnet check acme/lake
   carnet catalog rotate acme/lake --finish`,

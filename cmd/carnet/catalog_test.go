@@ -307,7 +307,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 	writeFile(t, dir, "tenants/short.yml", "tenant: short\n")
 	writeFile(t, dir, "tenants/itself.yaml", "tenant: itself\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-f-vend\", external_id: zz-1}\n")
 	got := carnet(t, dir, "", "catalog", "lint")
-	if got.code() != exitProblems {
+	if got.code() != exitFound {
 		t.Errorf("it ended with %d: %v", got.code(), got.err)
 	}
 	for _, want := range []string{
@@ -325,7 +325,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 		}
 	}
 	var said struct{ Problems []jsonProblem }
-	if asJSON := carnet(t, dir, "", "catalog", "lint", "--json"); json.Unmarshal([]byte(asJSON.out), &said) != nil || len(said.Problems) != strings.Count(got.out, "\n") || asJSON.code() != exitProblems {
+	if asJSON := carnet(t, dir, "", "catalog", "lint", "--json"); json.Unmarshal([]byte(asJSON.out), &said) != nil || len(said.Problems) != strings.Count(got.out, "\n") || asJSON.code() != exitFound {
 		t.Errorf("as JSON: %s", asJSON.out)
 	}
 }

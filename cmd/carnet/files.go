@@ -15,23 +15,6 @@ import (
 	"carnet.dev/carnet/shared/catalog"
 )
 
-// The exit codes besides 0 and 1. docs/onboard.md documents them.
-const (
-	exitProblems    = 2 // catalog lint found something
-	exitPlaceholder = 3 // trust was printed with a placeholder in it
-)
-
-// An exitError ends the command with a code of its own.
-type exitError struct {
-	code int
-	error
-}
-
-// ExitCode is what the process ends with.
-func (e exitError) ExitCode() int { return e.code }
-
-func (e exitError) Unwrap() error { return e.error }
-
 // catalogFiles is a catalog on disk, as people edit it.
 type catalogFiles struct{ catalog.Folder }
 

@@ -1,44 +1,69 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"carnet.dev/carnet/integration/lab/tour"
 )
 
+type labOptions struct {
+	asJSON, serve bool
+	runtime       string
+}
+
 func labCommand() *cobra.Command {
-	var asJSON, serve bool
+	o := new(labOptions)
 	cmd := &cobra.Command{
-		Use:   "lab",
+		Use:   "lab [-- COMMAND]",
 		Short: "Run both clouds on loopback, vend along every chain, and try what must be refused",
 		Long: `Lab starts AWS and Google Cloud on loopback with an operator and two customers in
 them, vends every destination from both runtimes through every chain that can end in
 it, writes and reads with each credential, and then tries what must be refused. It
-exits 0 only if every vend worked and every refusal was refused.`,
+exits with 0 only if every vend worked and every refusal was refused.
+
+With a command behind --, it runs that in the place of the tour, as the operator's function:
+carnet, the AWS command line, curl and psql find the lab by their environment. There is a
+profile of AWS for each destination that a session stands at the end of, such as acme-lake.`,
 		Example: `  carnet lab
   carnet lab --json | jq '.rows[] | select(.outcome == "refused") | .code'
-  carnet lab --serve`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if serve {
-				return serveLab(cmd)
+  carnet lab -- bash                                   # try things; exit ends the lab
+  carnet lab -- aws s3 ls s3://acme-lake --profile acme-lake
+  carnet lab --serve                                   # for shells that are open already`,
+		Args: behindDashes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.runtime != "aws" && o.runtime != "gcp":
+				return fmt.Errorf("--runtime is %q: write aws or gcp", o.runtime)
+			case o.serve && len(args) > 0:
+				return errors.New("--serve and a command exclude each other: take one out")
+			case o.serve:
+				return o.keepUp(cmd)
+			case len(args) > 0:
+				return o.run(cmd, args)
 			}
-			return runLab(cmd, asJSON)
+			return runLab(cmd, o.asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	cmd.Flags().BoolVar(&serve, "serve", false, "keep the clouds up and print how to point clients at them")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON document")
+	cmd.Flags().BoolVar(&o.serve, "serve", false, "keep the clouds up and print how to point clients at them")
+	cmd.Flags().StringVar(&o.runtime, "runtime", "aws", "with a command: whose function it is, aws or gcp")
+	complete(cmd, "runtime", "aws", "gcp")
 	return cmd
+}
+
+// behindDashes keeps `carnet lab bash` from being read as a command to run: its flags
+// would have been taken for the lab's.
+func behindDashes(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+		return fmt.Errorf("%q: write carnet lab -- %s to run that in the lab", args[0], strings.Join(args, " "))
+	}
+	return nil
 }
 
 func runLab(cmd *cobra.Command, asJSON bool) error {
@@ -48,14 +73,18 @@ func runLab(cmd *cobra.Command, asJSON bool) error {
 	}
 	defer t.Close()
 	var rows []tour.Row
-	if err := t.Walk(cmd.Context(), func(r tour.Row) { rows = append(rows, r) }); err != nil {
+	p := newProgress(cmd.ErrOrStderr(), tour.Rows)
+	err = t.Walk(cmd.Context(), func(r tour.Row) {
+		rows = append(rows, r)
+		p.step(r.Tenant + "/" + r.Destination + " from " + r.Runtime)
+	})
+	p.end()
+	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(map[string]any{"rows": rows})
+		err = printJSON(out, map[string]any{"rows": rows})
 	} else {
 		err = table{out, colour(out)}.print(rows)
 	}
@@ -72,16 +101,7 @@ func verdict(rows []tour.Row) error {
 			bad++
 		}
 	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d rows did not come out as they should", bad, len(rows))
-	}
-	return nil
-}
-
-// colour tells whether the reader sees colours: on a terminal, unless NO_COLOR.
-func colour(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	return found(bad, "wrong row")
 }
 
 type table struct {
@@ -158,115 +178,4 @@ func short(edge string) string {
 		return edge
 	}
 	return shortName(from) + " → " + shortName(to)
-}
-
-// serveLab keeps the clouds up until the command is interrupted.
-func serveLab(cmd *cobra.Command) error {
-	t, err := tour.New(io.Discard)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	guide, err := newGuide(t)
-	if err != nil {
-		return err
-	}
-	if err := guide.print(cmd.OutOrStdout()); err != nil {
-		return err
-	}
-	<-cmd.Context().Done()
-	fmt.Fprintln(cmd.OutOrStdout(), "\nThe lab is closed.")
-	return nil
-}
-
-// A guide says how clients outside this process reach the lab.
-type guide struct {
-	catalog, ca        string
-	all                string // both clouds by name, over TLS
-	databases          string // Redshift's, likewise
-	sts, s3            string // plain HTTP on loopback, as the AWS clients allow
-	metadata           string
-	keyID, key, token  string
-	region, runtimeARN string
-}
-
-func newGuide(t *tour.Tour) (*guide, error) {
-	l := t.Lab()
-	g := &guide{catalog: t.Catalog(), all: l.Addr(), databases: l.Databases(), region: "eu-west-1", runtimeARN: "arn:aws:iam::111122223333:role/carnet-f-vend"}
-	g.ca = filepath.Join(t.Catalog(), "lab-ca.pem")
-	if err := os.WriteFile(g.ca, l.CA.PEM(), 0o600); err != nil {
-		return nil, err
-	}
-	var err error
-	if g.sts, err = l.Serve(l.AWS.STS(), false); err != nil {
-		return nil, err
-	}
-	if g.s3, err = l.Serve(l.AWS.S3(), false); err != nil {
-		return nil, err
-	}
-	machine, err := l.Machine("carnet-f-vend@operator-prod.iam.gserviceaccount.com")
-	if err != nil {
-		return nil, err
-	}
-	g.metadata = machine.Metadata
-	session, err := l.AWS.RoleSession(g.runtimeARN, "carnet-vend")
-	if err != nil {
-		return nil, err
-	}
-	g.keyID, g.key, g.token = session.AccessKeyID, session.SecretAccessKey, session.SessionToken
-	return g, nil
-}
-
-func (g *guide) print(w io.Writer) error {
-	_, port, err := net.SplitHostPort(g.all)
-	if err != nil {
-		return err
-	}
-	_, databases, err := net.SplitHostPort(g.databases)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, `Both clouds are up on loopback. Ctrl-C stops them and removes their files.
-
-In another shell, be the operator's function (the credentials are the lab's own and
-good for nothing elsewhere):
-
-export CARNET_CATALOG=%[1]s
-export CARNET_LAB=%[2]s CARNET_LAB_CA=%[3]s
-
-# on AWS
-export CARNET_RUNTIME=aws AWS_REGION=%[4]s
-export AWS_ACCESS_KEY_ID=%[5]s
-export AWS_SECRET_ACCESS_KEY=%[6]s
-export AWS_SESSION_TOKEN=%[7]s
-
-# or on Google Cloud
-export CARNET_RUNTIME=gcp GCE_METADATA_HOST=%[8]s AWS_REGION=%[4]s
-
-go run ./cmd/carnet vend acme lake
-
-Then use what was vended. The parentheses keep it out of the shell, which goes on as
-the function:
-
-(
-eval "$(go run ./cmd/carnet vend acme lake --format env)"
-export AWS_ENDPOINT_URL_STS=http://%[9]s AWS_ENDPOINT_URL_S3=http://%[10]s
-aws sts get-caller-identity
-echo hello | aws s3 cp - s3://acme-lake/from-operator/hello.txt
-aws s3 ls s3://acme-lake/from-operator/
-)
-
-(
-eval "$(go run ./cmd/carnet vend acme drop --format env)"
-curl --cacert %[3]s --resolve storage.googleapis.com:%[11]s:127.0.0.1 \
-  -H "Authorization: Bearer $GOOGLE_OAUTH_ACCESS_TOKEN" \
-  "https://storage.googleapis.com:%[11]s/storage/v1/b/acme-drop/o?prefix=from-operator/"
-)
-
-(
-eval "$(go run ./cmd/carnet vend acme marts --format env)"
-PGHOSTADDR=127.0.0.1 PGPORT=%[12]s PGSSLROOTCERT=%[3]s psql -c 'select current_user, current_database()'
-)
-`, g.catalog, g.all, g.ca, g.region, g.keyID, g.key, g.token, g.metadata, g.sts, g.s3, port, databases)
-	return err
 }

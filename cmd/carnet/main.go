@@ -4,10 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,18 +17,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "carnet:", err)
+		if err.Error() != "" {
+			fmt.Fprintln(os.Stderr, "carnet:", err)
+		}
 		os.Exit(exitCode(err))
 	}
-}
-
-// exitCode is 1 unless the error says otherwise.
-func exitCode(err error) int {
-	var own interface{ ExitCode() int }
-	if errors.As(err, &own) {
-		return own.ExitCode()
-	}
-	return 1
 }
 
 func root() *cobra.Command {
@@ -38,10 +31,29 @@ func root() *cobra.Command {
 		Long: `carnet walks a chain of identities, runtime → tenant → destination, across AWS and
 Google Cloud, and hands out the short-lived credential that stands at its end.
 Nobody on the way has a stored key.`,
+		Example: `  carnet lab                                 # both clouds on loopback: see it work
+  carnet catalog add acme/lake --kind s3     # write down a customer's place
+  carnet trust acme/lake                     # what its owner applies
+  carnet vend acme/lake                      # a credential for it`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %s --help lists the flags", err, c.CommandPath())
+	})
 	cmd.AddCommand(labCommand(), serveCommand(), vendCommand())
 	cmd.AddCommand(trustCommand(), catalogCommand())
+	cmd.AddCommand(exitCodesTopic())
 	return cmd
+}
+
+// version is what the Go tool wrote into the program: the tag or the commit that it was
+// built from, and the toolchain.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
 }

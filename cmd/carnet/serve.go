@@ -40,6 +40,7 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 	f.StringVar(&cert, "tls-cert", "", "certificate, where nothing in front of the server speaks TLS")
 	f.StringVar(&key, "tls-key", "", "its key")
 	local.flags(f)
+	complete(cmd, "runtime", "aws", "gcp")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		slog.SetDefault(slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)))

@@ -43,9 +43,7 @@ chain through, with the reason for each condition in a comment (in JSON: beside 
 Nothing is called and nothing is changed. What the catalog does not know, such as the
 numeric id of a Google service account, is taken by a flag; a process that is the runtime
 (CARNET_RUNTIME is set) asks for it. Otherwise a placeholder stands there, with the
-command that prints the value, and the exit code is 3.
-
-Exit codes: 0 printed, 1 not printed, 3 printed with a placeholder in it.`,
+command that prints the value, and the exit code is 3.`,
 		Example: `  carnet trust acme/lake --for third-party --as cloudformation > role.yaml
   carnet trust acme/lake --document trust > trust.json
   carnet trust acme/drop --for third-party --as gcloud

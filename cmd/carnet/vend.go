@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,43 +24,72 @@ import (
 func vendCommand() *cobra.Command {
 	o := new(vendOptions)
 	cmd := &cobra.Command{
-		Use:   "vend TENANT DESTINATION",
+		Use:   "vend TENANT/DESTINATION",
 		Short: "Vend one credential and print it",
 		Long: `Vend walks the chain to one destination as the identity that this machine has, and
 prints the credential. The audit record goes to standard error. With --url it asks a
-deployment instead, and proves who asks.`,
-		Example: `  carnet vend acme lake --catalog ./catalog
-  eval "$(carnet vend acme lake --format env)"
-  aws s3 ls s3://acme-lake/from-operator/    # with credential_process = carnet vend acme lake --format aws
-  carnet vend acme lake --url https://….lambda-url.eu-west-1.on.aws --format aws`,
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			write, ok := formats()[o.format]
-			if !ok {
-				return fmt.Errorf("--format is %q: write json, env or aws", o.format)
-			}
-			cred, err := o.vend(cmd, args[0], args[1])
-			if err != nil {
-				return explain(err)
-			}
-			return write(cmd.OutOrStdout(), cred)
-		},
+deployment instead, and proves who asks.
+
+On a terminal it says what was vended and keeps the secret to itself, unless --format asks
+for it; to a pipe or a file it writes JSON. It exits with 4 where it was refused, and with 5
+where asking again later may help: carnet help exit-codes.`,
+		Example: `  carnet vend acme/lake --catalog ./catalog
+  carnet vend acme/lake --json | jq -r .expires_at
+  eval "$(carnet vend acme/lake --format env)"
+  aws s3 ls s3://acme-lake/from-operator/    # with credential_process = carnet vend acme/lake --format aws
+  carnet vend acme/lake --url https://….lambda-url.eu-west-1.on.aws --format aws`,
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeDestinations,
+		RunE:              o.run,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.dir, "catalog", "", "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default $CARNET_CATALOG)")
 	f.StringVar(&o.runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
-	f.StringVar(&o.format, "format", "json", "json, env (for a shell) or aws (for credential_process)")
+	f.StringVar(&o.format, "format", "", "text (without the secret), json, env (for a shell) or aws (for credential_process) (default: text on a terminal, json elsewhere)")
+	f.BoolVar(&o.asJSON, "json", false, "as --format json")
 	f.DurationVar(&o.minTTL, "min-ttl", 0, "how much life is left in it at the least (default 5m)")
 	f.StringVar(&o.access, "access", "", "ask for less than the catalog grants: read or write")
 	f.StringSliceVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix below")
 	o.remote.flags(f)
+	complete(cmd, "format", "text", "json", "env", "aws")
+	complete(cmd, "runtime", "aws", "gcp")
+	complete(cmd, "access", "read", "write")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
+}
+
+func (o *vendOptions) run(cmd *cobra.Command, args []string) error {
+	tenant, destination, err := destinationArg(strings.Join(args, "/"))
+	if err != nil {
+		return err
+	}
+	write, ok := formats()[o.written(cmd.OutOrStdout())]
+	if !ok {
+		return fmt.Errorf("--format is %q: write text, json, env or aws", o.format)
+	}
+	cred, err := o.vend(cmd, tenant, destination)
+	if err != nil {
+		return explain(err)
+	}
+	return write(cmd.OutOrStdout(), cred)
+}
+
+// written is the format: what was asked for, else what the reader is likely to want.
+func (o *vendOptions) written(w io.Writer) string {
+	switch {
+	case o.format != "":
+		return o.format
+	case !o.asJSON && isTerminal(w):
+		return "text"
+	}
+	return "json"
 }
 
 type vendOptions struct {
 	dir, runtime, format, access string
 	prefixes                     []string
 	minTTL                       time.Duration
+	asJSON                       bool
 	remote
 }
 
@@ -104,8 +136,20 @@ func explain(err error) error {
 
 func formats() map[string]func(io.Writer, *exchange.Credential) error {
 	return map[string]func(io.Writer, *exchange.Credential) error{
-		"json": asJSON, "env": asEnv, "aws": asProcess,
+		"text": asText, "json": asJSON, "env": asEnv, "aws": asProcess,
 	}
+}
+
+// asText says what was vended, and not the secret itself.
+func asText(w io.Writer, c *exchange.Credential) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "kind\t%s\nprincipal\t%s\n", c.Kind, c.Principal)
+	for _, key := range slices.Sorted(maps.Keys(c.Place)) {
+		fmt.Fprintf(t, "%s\t%s\n", key, c.Place[key])
+	}
+	fmt.Fprintf(t, "expires\t%s, in %s\n", c.Expires.UTC().Format(time.RFC3339), time.Until(c.Expires).Round(time.Minute))
+	fmt.Fprintf(t, "secret\tnot shown: --format json, env or aws prints it\n")
+	return t.Flush()
 }
 
 func asJSON(w io.Writer, c *exchange.Credential) error {
@@ -151,7 +195,7 @@ func asEnv(w io.Writer, c *exchange.Credential) error {
 			[2]string{"SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", c.Login.Provider}, [2]string{"SNOWFLAKE_TOKEN", c.Login.Token.Reveal()})
 	}
 	for _, l := range lines {
-		if _, err := fmt.Fprintf(w, "export %s='%s'\n", l[0], strings.ReplaceAll(l[1], "'", `'\''`)); err != nil {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", l[0], shellQuoted(l[1])); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -102,7 +104,8 @@ func (l *Lab) Serve(h http.Handler, secure bool) (string, error) {
 	if secure {
 		listener = tls.NewListener(listener, l.CA.serverConfig())
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: l.seen}
+	// Clients open connections ahead and leave them: that is no error to print.
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: l.seen, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(listener)
 	l.mu.Lock()
 	defer l.mu.Unlock()

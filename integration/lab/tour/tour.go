@@ -53,6 +53,9 @@ const (
 	refused = "refused"
 )
 
+// Rows is how many a tour has.
+const Rows = 55
+
 // A Tour is a lab with the sample in it, and the catalogs to walk.
 type Tour struct {
 	lab *lab.Lab

@@ -58,6 +58,9 @@ func TestEveryChainVendsAndEveryRefusalIsRefused(t *testing.T) {
 			t.Errorf("%s along %v takes %d trips and %d cached, not %d and %d", name, r.Chain, r.Trips, r.TripsCached, cold, cached)
 		}
 	}
+	if len(rows) != tour.Rows {
+		t.Errorf("there are %d rows: tour.Rows says %d", len(rows), tour.Rows)
+	}
 	if len(shapes) != 8 {
 		t.Errorf("%d of the eight shapes were walked: %v", len(shapes), shapes)
 	}
