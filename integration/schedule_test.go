@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"carnet.dev/carnet/integration/lab"
+	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 	"carnet.dev/carnet/shared/schedule"
@@ -211,6 +212,46 @@ func TestCheckMintsEveryChainAnew(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Audit.Caller != exchange.Schedule {
 			t.Errorf("%s, %v", line, err)
 		}
+	}
+}
+
+// TestTheDailyCheckFindsWhoIsLetIn: each destination of the sample refuses what it must, and
+// one whose trust policy lost its ExternalId does not.
+func TestTheDailyCheckFindsWhoIsLetIn(t *testing.T) {
+	daily := schedule.Input{Action: schedule.Check, Tenants: []string{"acme"}, Refusals: true}
+	for _, runtime := range []string{"aws", "gcp"} {
+		l, dir := startSample(t)
+		change(t, dir, "acme", "verified: 2026-11-20", "")
+		var audit bytes.Buffer
+		d, err := l.Deploy(t.Context(), runtime, dir, &audit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := d.Schedule.Run(t.Context(), daily)
+		var failed []string
+		for _, f := range report.Failures {
+			failed = append(failed, f.Destination+" "+f.Code+" "+f.Error)
+		}
+		// ledger has its key on the AWS side, so that from Google Cloud it is not linked.
+		// From AWS nobody may ask for frost's tokens but its own tenant, for the one audience.
+		if want := map[string]int{"aws": 0, "gcp": 1}[runtime]; err != nil || report.Destinations != 6 || len(failed) != want || report.Unproven != 1-want {
+			t.Errorf("%s: %+v, %v: %v", runtime, report, err, failed)
+		}
+		if strings.Contains(audit.String(), `"caller":{"issuer":"console"`) || !strings.Contains(audit.String(), `"issuer":"schedule"`) {
+			t.Error(audit.String())
+		}
+	}
+	w := sampleWorld(t)
+	share := w.AWS.Accounts["999988887777"].Roles["acme-share"]
+	open := strings.ReplaceAll(string(share.Trust), `"StringEquals":{"sts:ExternalId":"3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40"}`, `"StringLike":{"sts:RoleSessionName":"*"}`)
+	if open == string(share.Trust) {
+		t.Fatal("the role has another condition: ", open)
+	}
+	share.Trust = world.JSON(open)
+	l, dir := labOf(t, w)
+	report, err := deploy(t, l, "aws", dir).Schedule.Run(t.Context(), daily)
+	if err != nil || report.Failed != 1 || report.Failures[0].Destination != "lake" || report.Failures[0].Code != "let_in" || report.Failures[0].Owner != "third-party" {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

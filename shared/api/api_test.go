@@ -90,6 +90,9 @@ func newBench(change ...func(*api.Config)) *bench {
 		"busy":    &place{kind: "s3", vend: broken(exchange.Throttled, "Throttling")},
 		"away":    &place{kind: "s3", vend: broken(exchange.Unavailable, "")},
 		"panics":  &place{kind: "s3", vend: func(exchange.Request) (*exchange.Credential, error) { panic(secretWord) }},
+		"new": &place{kind: "s3", vend: func(exchange.Request) (*exchange.Credential, error) {
+			return nil, fmt.Errorf("%w: %s", exchange.ErrUnverified, secretWord)
+		}},
 		"too-long": &place{kind: "s3", vend: func(exchange.Request) (*exchange.Credential, error) {
 			return nil, fmt.Errorf("%w: ask for 45m at the most", exchange.ErrBadRequest)
 		}},
@@ -284,7 +287,7 @@ func TestErrorsTellWhatACallerMayKnow(t *testing.T) {
 		after  string
 	}{
 		"refused": {403, "trust_refused", ""}, "busy": {429, "throttled", "7"}, "away": {503, "upstream_unavailable", "7"},
-		"panics": {500, "internal", ""}, "nothere": {403, "denied", ""},
+		"panics": {500, "internal", ""}, "nothere": {403, "denied", ""}, "new": {403, "trust_refused", ""},
 	} {
 		got := b.do(post("/v1/credentials", `{"tenant":"acme","destination":"`+destination+`"}`))
 		if got.status != want.status || got.code(t) != want.code || got.header.Get("Retry-After") != want.after {

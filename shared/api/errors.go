@@ -63,6 +63,8 @@ func explain(err error) problem {
 		return problem{status: http.StatusForbidden, Code: codeDenied, Message: "the caller may not have this destination, or there is no such destination"}
 	case errors.Is(err, exchange.ErrNotRecorded):
 		return internal()
+	case errors.Is(err, exchange.ErrUnverified):
+		return problem{status: http.StatusForbidden, Code: codeTrustRefused, Owner: string(exchange.Operator), Message: "nobody has seen yet that this destination refuses the operator without its binding: the operator checks it once, and it is served"}
 	case errors.Is(err, exchange.ErrBadRequest), errors.Is(err, wire.ErrForm):
 		return problem{status: http.StatusBadRequest, Code: codeBadRequest, Message: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

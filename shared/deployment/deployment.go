@@ -171,7 +171,7 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 		return err
 	}
 	d.Handler = c.handler(d, caller.New(op, c.HTTP), ready)
-	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
+	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Refuse: refuse(d.Check), Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
 	return d, nil
 }
 

@@ -23,6 +23,9 @@ import (
 const (
 	sideBySide = 32
 	perSecond  = 100
+	// refusedPerSecond are checks with their refusals, each of which takes up to seven
+	// calls of one cloud's token service.
+	refusedPerSecond = 25
 	// readers is how many tenants' files are read at a time: one by one, ten thousand
 	// of them would take a bucket minutes.
 	readers = 16
@@ -37,10 +40,22 @@ type Runner struct {
 	Tenants exchange.Tenants
 	List    func(context.Context) ([]string, error) // the names of all tenants
 	Store   Store
+	// Refuse mints anew, with nothing kept, and tries what the destination must refuse.
+	// Errors are those of Vend, ErrLetIn and ErrUnproven.
+	Refuse func(context.Context, exchange.Request) error
 
 	SideBySide int        // destinations at a time; 0: 32
-	PerSecond  rate.Limit // destinations begun; 0: 100, or the store's pace where that is slower
+	PerSecond  rate.Limit // destinations begun; 0: 100, 25 with refusals, or the store's pace where that is slower
 }
+
+// What Refuse finds of a chain that holds.
+var (
+	// ErrLetIn means that the destination lets in somebody whom it must refuse.
+	ErrLetIn = errors.New("the destination is not safe")
+	// ErrUnproven means that no attempt got as far as the destination. It is no failure:
+	// where our own policies keep everybody from asking, nobody is let in either.
+	ErrUnproven = errors.New("the destination was not seen to refuse anybody")
+)
 
 // A Report counts what a run did.
 type Report struct {
@@ -48,7 +63,9 @@ type Report struct {
 	Action       Action    `json:"action"`
 	Destinations int       `json:"destinations"`
 	Failed       int       `json:"failed"`
-	Kept         int       `json:"kept"` // deliveries that were there already
+	Kept         int       `json:"kept"`       // deliveries that were there already
+	Unverified   int       `json:"unverified"` // not served yet, which is no failure
+	Unproven     int       `json:"unproven"`   // whose refusals could not be tried: ErrUnproven
 	Took         float64   `json:"seconds"`
 	Failures     []Failure `json:"failures,omitempty"` // the first thousand
 }
@@ -106,11 +123,11 @@ func (r *Runner) spread(ctx context.Context, in Input, names []string, t *tally)
 	for range readers {
 		reading.Go(func() {
 			for name := range next {
-				r.read(begin, job{tally: t, action: in.Action, run: t.report.ID, tenant: name}, jobs)
+				r.read(begin, job{tally: t, action: in.Action, refusals: in.Refusals, run: t.report.ID, tenant: name}, jobs)
 			}
 		})
 	}
-	pace := r.pace(in.Action)
+	pace := r.pace(in)
 	for range cmp.Or(r.SideBySide, sideBySide) {
 		working.Go(func() {
 			for j := range jobs {
@@ -128,10 +145,15 @@ func (r *Runner) spread(ctx context.Context, in Input, names []string, t *tally)
 	return t.late
 }
 
-func (r *Runner) pace(a Action) *rate.Limiter {
-	most := cmp.Or(r.PerSecond, perSecond)
-	if a == Deliver && r.PerSecond == 0 {
+func (r *Runner) pace(in Input) *rate.Limiter {
+	most := rate.Limit(perSecond)
+	switch {
+	case r.PerSecond != 0:
+		most = r.PerSecond
+	case in.Action == Deliver:
 		most = min(most, rate.Limit(r.Store.Pace()))
+	case in.Refusals:
+		most = refusedPerSecond
 	}
 	return rate.NewLimiter(most, 1)
 }
@@ -175,6 +197,7 @@ func (r *Runner) inTurn(ctx, begin context.Context, pace *rate.Limiter, j job) {
 type job struct {
 	*tally
 	action              Action
+	refusals            bool
 	run                 string
 	tenant, destination string
 	delivery            exchange.Delivery
@@ -192,26 +215,35 @@ func (r *Runner) one(ctx context.Context, j job) {
 			failed(errors.New("panic"))
 		}
 	}()
-	j.begin()
-	if j.action == Check {
-		if _, err := r.mint(ctx, j, id); err != nil {
-			failed(err)
-		}
-		return
-	}
-	kept, err := r.deliver(ctx, j, id)
+	j.count(&j.report.Destinations)
+	kept, err := r.do(ctx, j, id)
 	switch {
+	case errors.Is(err, exchange.ErrUnverified):
+		j.count(&j.report.Unverified)
+	case errors.Is(err, ErrUnproven):
+		j.count(&j.report.Unproven)
 	case err != nil:
 		failed(err)
 	case kept:
-		j.keep()
+		j.count(&j.report.Kept)
 	}
 }
 
-func (r *Runner) mint(ctx context.Context, j job, id string) (*exchange.Credential, error) {
-	return r.Vend(ctx, exchange.Request{
+func (r *Runner) do(ctx context.Context, j job, id string) (kept bool, err error) {
+	switch {
+	case j.action == Deliver:
+		return r.deliver(ctx, j, id)
+	case j.refusals:
+		return false, r.Refuse(ctx, j.request(id))
+	}
+	_, err = r.Vend(ctx, j.request(id))
+	return false, err
+}
+
+func (j job) request(id string) exchange.Request {
+	return exchange.Request{
 		ID: id, Caller: exchange.Schedule, Tenant: j.tenant, Destination: j.destination, Job: string(j.action) + " " + j.run, Fresh: true,
-	})
+	}
 }
 
 // deliver mints first and puts then: a chain that is broken leaves what is there.
@@ -220,7 +252,7 @@ func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err 
 	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, ids, since); err != nil || kept {
 		return kept, err
 	}
-	cred, err := r.mint(ctx, j, id)
+	cred, err := r.Vend(ctx, j.request(id))
 	if err != nil {
 		return false, err
 	}
@@ -248,6 +280,8 @@ func code(err error) string {
 		return cmp.Or(edge.Code, string(edge.Reason))
 	case errors.Is(err, exchange.ErrDenied):
 		return "denied"
+	case errors.Is(err, ErrLetIn):
+		return "let_in"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "deadline_exceeded"
 	}
@@ -256,8 +290,11 @@ func code(err error) string {
 
 func owner(err error) string {
 	var edge *exchange.EdgeError
-	if errors.As(err, &edge) {
+	switch {
+	case errors.As(err, &edge):
 		return string(edge.Owner)
+	case errors.Is(err, ErrLetIn):
+		return string(exchange.ThirdParty)
 	}
 	return string(exchange.Operator)
 }
@@ -279,16 +316,10 @@ func (t *tally) outOfTime(j job, err error) {
 	t.stop()
 }
 
-func (t *tally) begin() {
+func (t *tally) count(what *int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.report.Destinations++
-}
-
-func (t *tally) keep() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.report.Kept++
+	*what++
 }
 
 func (t *tally) fail(f Failure) {

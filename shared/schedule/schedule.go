@@ -26,7 +26,8 @@ import (
 type Action string
 
 const (
-	// Check mints for every destination and throws away what it gets.
+	// Check mints for every destination and throws away what it gets. Once a day it also
+	// tries what must be refused.
 	Check Action = "check"
 	// Deliver mints for the destinations whose file says deliver:, and puts it there.
 	Deliver Action = "deliver"
@@ -34,11 +35,14 @@ const (
 
 // An Input is what the scheduler sends:
 //
-//	{"action": "check" | "deliver", "tenants": ["acme"] | "all", "shard": "1/4"}
+//	{"action": "check" | "deliver", "tenants": ["acme"] | "all", "shard": "1/4", "refusals": true}
 type Input struct {
 	Action  Action
 	Tenants []string // nil: all
 	Shard   Shard
+	// Refusals has a check also try what each destination must refuse. It is for one
+	// schedule a day: a third party sees each attempt, and alarms may stand on them.
+	Refusals bool
 }
 
 // A Shard is a part of the tenants, told by a hash of their names: the Nth of Of. The zero
@@ -84,14 +88,17 @@ func Parse(text []byte) (Input, error) {
 	if in.Tenants, err = tenants(o); err != nil {
 		return in, err
 	}
-	in.Shard, err = shard(o)
+	if in.Shard, err = shard(o); err != nil {
+		return in, err
+	}
+	in.Refusals, err = refusals(o, in.Action)
 	return in, err
 }
 
 func known(o strict.Object) error {
 	for _, m := range o {
-		if !slices.Contains([]string{"action", "tenants", "shard"}, m.Key) {
-			return bad("the key %q is not known: write action, tenants and, if need be, shard", m.Key)
+		if !slices.Contains([]string{"action", "tenants", "shard", "refusals"}, m.Key) {
+			return bad("the key %q is not known: write action, tenants and, if need be, shard and refusals", m.Key)
 		}
 	}
 	return nil
@@ -146,6 +153,19 @@ func shard(o strict.Object) (Shard, error) {
 		return Shard{}, bad("shard %s: there is no %s of %s", word, a, b)
 	}
 	return Shard{n, of}, nil
+}
+
+func refusals(o strict.Object, a Action) (bool, error) {
+	value, there := o.Get("refusals")
+	switch {
+	case !there || string(value) == "false":
+		return false, nil
+	case string(value) != "true":
+		return false, bad(`write "refusals": true, or leave it out`)
+	case a != Check:
+		return false, bad("refusals are a check's: leave it out of a delivery")
+	}
+	return true, nil
 }
 
 // A Store keeps secrets. Both clouds' identities are one, for their own cloud's secrets.

@@ -265,6 +265,34 @@ func TestWhatFailsFailsAlone(t *testing.T) {
 	})
 }
 
+// TestOneCheckADayTriesWhatMustBeRefused, and no other does.
+func TestOneCheckADayTriesWhatMustBeRefused(t *testing.T) {
+	f := &fleet{tenants: 4, broken: map[string]error{"t-3": fmt.Errorf("linking: %w", exchange.ErrUnverified)}}
+	found := map[string]error{"t-1": fmt.Errorf("%w: it lets us in without the ExternalId", schedule.ErrLetIn), "t-2": schedule.ErrUnproven}
+	var mu sync.Mutex
+	asked := 0
+	r := runner(f, &safe{})
+	r.Refuse = func(_ context.Context, req exchange.Request) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked++; req.Caller != exchange.Schedule || req.ID == "" || !strings.HasPrefix(req.Job, "check ") {
+			return fmt.Errorf("%+v", req)
+		}
+		return found[req.Tenant]
+	}
+	often, err := r.Run(t.Context(), schedule.Input{Action: schedule.Check})
+	if err != nil || asked != 0 || often.Failed != 0 || often.Unverified != 1 {
+		t.Errorf("an hourly check: %+v, %v; %d were asked", often, err, asked)
+	}
+	daily, err := r.Run(t.Context(), schedule.Input{Action: schedule.Check, Refusals: true})
+	if err != nil || asked != 4 || daily.Destinations != 4 || daily.Failed != 1 || daily.Unproven != 1 {
+		t.Fatalf("the daily one: %+v, %v; %d were asked", daily, err, asked)
+	}
+	if unsafe := daily.Failures[0]; unsafe.Tenant != "t-1" || unsafe.Code != "let_in" || unsafe.Owner != "third-party" {
+		t.Errorf("%+v", unsafe)
+	}
+}
+
 func TestACredentialThatEndsBeforeTheNextRunIsNotDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &safe{}
@@ -278,13 +306,17 @@ func TestACredentialThatEndsBeforeTheNextRunIsNotDelivered(t *testing.T) {
 // TestTenThousandWithinAFunctionsTime has one destination a tenant, each file 30 ms away
 // and each chain half a second, at the pace that the quotas give.
 func TestTenThousandWithinAFunctionsTime(t *testing.T) {
-	for action, want := range map[schedule.Action]time.Duration{schedule.Check: 160 * time.Second, schedule.Deliver: 255 * time.Second} {
+	for in, want := range map[*schedule.Input]time.Duration{
+		{Action: schedule.Check}: 160 * time.Second, {Action: schedule.Deliver}: 255 * time.Second,
+		{Action: schedule.Check, Refusals: true}: 405 * time.Second,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fleet{tenants: 10_000, reading: 30 * time.Millisecond, minting: 500 * time.Millisecond, delivery: exchange.Delivery{Every: 30 * time.Minute, Format: "json", Lifetime: lifetime}}
-			began := time.Now()
-			report, err := runner(f, &safe{byID: true, pace: 40}).Run(t.Context(), schedule.Input{Action: action})
+			began, r := time.Now(), runner(f, &safe{byID: true, pace: 40})
+			r.Refuse = func(ctx context.Context, req exchange.Request) error { _, err := f.vend(ctx, req); return err }
+			report, err := r.Run(t.Context(), *in)
 			if took := time.Since(began); err != nil || report.Failed != 0 || report.Destinations != 10_000 || took > want {
-				t.Errorf("%s: %d destinations, %d failed, in %s: %v", action, report.Destinations, report.Failed, took, err)
+				t.Errorf("%+v: %d destinations, %d failed, in %s: %v", *in, report.Destinations, report.Failed, took, err)
 			}
 		})
 	}
@@ -370,6 +402,10 @@ func TestTheInput(t *testing.T) {
 	refuse("a tenant twice", `{"action":"check","tenants":["acme","acme"]}`, "twice")
 	refuse("a null for all", `{"action":"check","tenants":null}`, `"all"`)
 	refuse("a shard of null", `{"action":"check","tenants":"all","shard":null}`, "first of four")
+	read(`{"action":"check","tenants":"all","refusals":true}`, schedule.Input{Action: schedule.Check, Refusals: true})
+	read(`{"action":"deliver","tenants":"all","refusals":false}`, schedule.Input{Action: schedule.Deliver})
+	refuse("a delivery that is refused", `{"action":"deliver","tenants":"all","refusals":true}`, "a check's")
+	refuse("a word for true", `{"action":"check","tenants":"all","refusals":"true"}`, "leave it out")
 	refuse("a key twice, in another case", `{"action":"check","tenants":"all","Action":"deliver"}`, "twice")
 	refuse("too much of it", `{"action":"check","tenants":"all"`+strings.Repeat(" ", 300<<10)+`}`, "bytes")
 }

@@ -31,7 +31,7 @@ module "function" {
   permissions_boundary = var.permissions_boundary
 
   schedules = {
-    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all" } }
+    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all", refusals = true } }
     deliver = { expression = "rate(30 minutes)", input = { action = "deliver", tenants = "all" } }
   }
 }

@@ -35,7 +35,7 @@ module "function" {
   notification_channels = var.notification_channels
 
   schedules = {
-    check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all" } }
+    check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all", refusals = true } }
     deliver = { cron = "*/30 * * * *", input = { action = "deliver", tenants = "all" } }
   }
 }

@@ -165,9 +165,9 @@ variable "schedules" {
     timezone   = optional(string, "UTC")
     input      = any
   }))
-  description = "What runs before the jobs: name → expression (cron or rate), timezone and input ({action, tenants, shard})."
+  description = "What runs before the jobs: name → expression (cron or rate), timezone and input ({action, tenants, shard, refusals}). Refusals are tried by one schedule a day: third parties see them."
   default = {
-    check = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all" } }
+    check = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all", refusals = true } }
   }
 
   validation {

@@ -149,9 +149,9 @@ variable "schedules" {
     timezone = optional(string, "Etc/UTC")
     input    = any
   }))
-  description = "What runs before the jobs: name → cron, timezone and input ({action, tenants, shard})."
+  description = "What runs before the jobs: name → cron, timezone and input ({action, tenants, shard, refusals}). Refusals are tried by one schedule a day: third parties see them."
   default = {
-    check = { cron = "30 4 * * *", input = { action = "check", tenants = "all" } }
+    check = { cron = "30 4 * * *", input = { action = "check", tenants = "all", refusals = true } }
   }
 
   validation {
