@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,8 +34,11 @@ func (f Folder) Read(_ context.Context, name string) ([]byte, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	return text, fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size()), err
+	var text bytes.Buffer
+	text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
+	_, err = text.ReadFrom(io.LimitReader(file, maxFile+1))
+	version := strconv.FormatInt(info.ModTime().UnixNano(), 36) + "-" + strconv.FormatInt(info.Size(), 36)
+	return text.Bytes(), version, err
 }
 
 func (f Folder) dir() string {

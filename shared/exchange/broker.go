@@ -186,19 +186,24 @@ func (b *Broker) authorize(ctx context.Context, req Request) (Destination, error
 
 func vend(ctx context.Context, dest Destination, req Request) (*Credential, error) {
 	cred, err := dest.Vend(ctx, req)
-	var edge *EdgeError
-	if errors.As(err, &edge) {
-		owned := *edge
-		owned.Owner = dest.OwnerOf(edge.Edge.To)
-		return nil, &owned
-	}
 	if err != nil {
-		return nil, err
+		return nil, owned(err, dest)
 	}
 	if left := time.Until(cred.Expires); left < req.MinTTL {
 		return nil, fmt.Errorf("%s gave a credential with %s left where %s were asked for", cred.Principal, left.Round(time.Second), req.MinTTL)
 	}
 	return cred, nil
+}
+
+// owned adds to an edge that broke who can mend it.
+func owned(err error, dest Destination) error {
+	var edge *EdgeError
+	if !errors.As(err, &edge) {
+		return err
+	}
+	known := *edge
+	known.Owner = dest.OwnerOf(edge.Edge.To)
+	return &known
 }
 
 func record(req Request, dest Destination, cred *Credential, err error) Record {
@@ -211,29 +216,34 @@ func record(req Request, dest Destination, cred *Credential, err error) Record {
 		r.Kind = dest.Kind()
 	}
 	if !req.Grant.IsZero() {
-		r.Grant = &req.Grant
+		grant := req.Grant
+		r.Grant = &grant
 	}
-	var edge *EdgeError
-	switch {
-	case errors.As(err, &edge):
-		r.Edges, r.Failed, r.Code, r.Owner = edge.Crossed, &edge.Edge, edge.Code, edge.Owner
-		r.Error = err.Error()
-	case err != nil:
-		r.Error = err.Error()
-	default:
-		r.Principal, r.Digest, r.Edges = cred.Principal, cred.Digest(), cred.Trail
-		expires := cred.Expires.UTC()
-		r.Expires = &expires
-		r.Cached = cred.Trail.cached()
+	if err != nil {
+		r.failed(err)
+		return r
 	}
+	r.Principal, r.Digest, r.Edges = cred.Principal, cred.Digest(), cred.Trail
+	expires := cred.Expires.UTC()
+	r.Expires = &expires
+	r.Cached = cred.Trail.cached()
 	return r
 }
 
+func (r *Record) failed(err error) {
+	r.Error = err.Error()
+	var edge *EdgeError
+	if errors.As(err, &edge) {
+		r.Edges, r.Failed, r.Code, r.Owner = edge.Crossed, &edge.Edge, edge.Code, edge.Owner
+	}
+}
+
 func outcome(err error) string {
+	if err == nil {
+		return "vended"
+	}
 	var edge *EdgeError
 	switch {
-	case err == nil:
-		return "vended"
 	case errors.As(err, &edge):
 		return string(edge.Reason)
 	case errors.Is(err, ErrDenied):

@@ -16,13 +16,26 @@ const Tries = 3
 // whether it is worth no second try and, if it is, for how long the upstream asked to be
 // left alone. The error is the last call's own.
 func Call(ctx context.Context, call func() error, final func(error) (no bool, after time.Duration)) error {
+	if err := call(); err != nil {
+		return retry(ctx, err, call, final)
+	}
+	return nil
+}
+
+// retry goes on after a first call that failed. It stands apart since calls hardly ever do,
+// and those that do not should cost nothing more.
+func retry(ctx context.Context, last error, call func() error, final func(error) (bool, time.Duration)) error {
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: 100 * time.Millisecond, MaxInterval: 2 * time.Second,
 		Multiplier: 3, RandomizationFactor: 1,
 	}
-	var last error
+	first := true
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		if last = call(); last == nil {
+		if !first {
+			last = call()
+		}
+		first = false
+		if last == nil {
 			return struct{}{}, nil
 		}
 		no, after := final(last)

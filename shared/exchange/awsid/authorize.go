@@ -2,8 +2,6 @@ package awsid
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -17,10 +15,8 @@ func (i *Identity) Authorize(ctx context.Context, r *http.Request, service, regi
 	if err != nil {
 		return err
 	}
-	empty := sha256.Sum256(nil)
-	hash := hex.EncodeToString(empty[:])
-	r.Header.Set("X-Amz-Content-Sha256", hash)
-	return v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }).SignHTTP(ctx, s.sdk(), r, hash, service, region, i.cloud.clock.Now())
+	r.Header.Set("X-Amz-Content-Sha256", hashOfNothing)
+	return v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }).SignHTTP(ctx, s.sdk(), r, hashOfNothing, service, region, i.cloud.clock.Now())
 }
 
 // Ours is when, by our own clock, AWS's clock shows t.

@@ -84,7 +84,8 @@ type Identity struct {
 	onward  keep.Value[Session]
 }
 
-// Runtime is the process's own role, whose credentials the platform provides.
+// Runtime is the process's own role, whose credentials the platform provides. from is asked
+// each time that the role signs, and keeps what took a call to get.
 func (c *Cloud) Runtime(roleARN string, from aws.CredentialsProvider) *Identity {
 	own := func(ctx context.Context, _ Ask) (Session, error) {
 		edge := exchange.Edge{From: "platform", To: roleARN, Op: "credentials"}
@@ -101,7 +102,7 @@ func platformSession(roleARN string, creds aws.Credentials) Session {
 	expires := creds.Expires
 	if !creds.CanExpire {
 		// Lambda's environment does not say when its credentials end; Lambda
-		// replaces the sandbox before they do. Look again within the hour.
+		// replaces the sandbox before they do.
 		expires = time.Now().Add(time.Hour)
 	}
 	return Session{
@@ -142,6 +143,9 @@ func (i *Identity) Session(ctx context.Context, ask Ask) (Session, error) {
 func (i *Identity) self(ctx context.Context) (Session, error) { return i.selfFor(ctx, alive) }
 
 func (i *Identity) selfFor(ctx context.Context, life time.Duration) (Session, error) {
+	if i.longest == 0 {
+		return i.assume(ctx, Ask{}) // what the platform gives, its provider keeps
+	}
 	s, fresh, err := i.onward.Get(ctx, life, func(ctx context.Context) (Session, time.Time, error) {
 		s, err := i.assume(ctx, Ask{})
 		return s, s.Expires, err

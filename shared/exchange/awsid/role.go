@@ -129,12 +129,13 @@ func (r Role) session(a assumed, edge exchange.Edge, crossed exchange.Trail) (Se
 	if !isSessionOf(a.AssumedRoleUser.Arn, r.ARN) {
 		return Session{}, exchange.AtEdge(fmt.Errorf("the answer is for another role"), edge, crossed)
 	}
+	account, _ := accountOf(r.ARN)
 	return Session{
 		Session: exchange.Session{
 			AccessKeyID:     c.AccessKeyID,
 			SecretAccessKey: exchange.NewSecret(c.SecretAccessKey),
 			SessionToken:    exchange.NewSecret(c.SessionToken),
-			AccountID:       account(r.ARN),
+			AccountID:       account,
 		},
 		ARN:     a.AssumedRoleUser.Arn,
 		Expires: r.Cloud.clock.Ours(c.Expiration),
@@ -145,20 +146,20 @@ func (r Role) session(a assumed, edge exchange.Edge, crossed exchange.Trail) (Se
 // isSessionOf tells whether arn:P:sts::ACCOUNT:assumed-role/NAME/SESSION is a
 // session of arn:P:iam::ACCOUNT:role/[PATH/]NAME. STS leaves the path out.
 func isSessionOf(session, role string) bool {
-	s, r := strings.SplitN(session, ":", 6), strings.SplitN(role, ":", 6)
-	if len(s) != 6 || len(r) != 6 || s[4] != r[4] {
-		return false
-	}
-	name := r[5][strings.LastIndex(r[5], "/")+1:]
-	return strings.HasPrefix(s[5], "assumed-role/"+name+"/")
+	there, as := accountOf(session)
+	account, name := accountOf(role)
+	name = name[strings.LastIndex(name, "/")+1:]
+	rest, ok := strings.CutPrefix(as, "assumed-role/")
+	return ok && name != "" && there == account && strings.HasPrefix(rest, name+"/")
 }
 
-func account(arn string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 {
-		return ""
+// accountOf takes arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE apart.
+func accountOf(arn string) (account, resource string) {
+	for range 4 {
+		_, arn, _ = strings.Cut(arn, ":")
 	}
-	return parts[4]
+	account, resource, _ = strings.Cut(arn, ":")
+	return account, resource
 }
 
 func atMost(asked, longest time.Duration) time.Duration { return min(cmp.Or(asked, longest), longest) }

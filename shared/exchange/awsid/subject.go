@@ -3,8 +3,6 @@ package awsid
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -21,6 +19,8 @@ import (
 )
 
 const (
+	// hashOfNothing is the SHA-256 of a body that is empty.
+	hashOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	// signedFor is how long AWS takes a signature: 15 minutes from X-Amz-Date.
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 	signedFor = 15 * time.Minute
@@ -86,11 +86,11 @@ func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Creden
 		return "", fmt.Errorf("region %q makes no host name: %w", region, err)
 	}
 	req.Header.Set(targetResource, audience)
-	empty := sha256.Sum256(nil)
-	if err := signer.SignHTTP(ctx, creds, req, hex.EncodeToString(empty[:]), "sts", region, now); err != nil {
+	if err := signer.SignHTTP(ctx, creds, req, hashOfNothing, "sts", region, now); err != nil {
 		return "", fmt.Errorf("signing GetCallerIdentity: %w", err)
 	}
-	headers := []signedHeader{{"Host", host}}
+	headers := make([]signedHeader, 0, len(req.Header)+1)
+	headers = append(headers, signedHeader{"Host", host})
 	for key := range req.Header {
 		headers = append(headers, signedHeader{key, req.Header.Get(key)})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -139,7 +140,7 @@ func (i *Identity) accessToken(ctx context.Context, w way, ask Ask) (Token, erro
 	err = i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateAccessToken", shown.Value, accessTokenRequest{
 		Delegates: resources(w.via),
 		Scope:     ask.Scopes,
-		Lifetime:  fmt.Sprintf("%ds", int(i.lifetime(ask.Lifetime).Seconds())),
+		Lifetime:  strconv.Itoa(int(i.lifetime(ask.Lifetime)/time.Second)) + "s",
 	}, &answer, &edge)
 	if err == nil && answer.AccessToken == "" {
 		err = errors.New("the answer has no access token")

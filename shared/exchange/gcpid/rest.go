@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -59,7 +58,7 @@ func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, 
 	if err != nil {
 		return err
 	}
-	req.Header = header.Clone()
+	req.Header = header // which no transport may change, so the next try has it too
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return withoutURL(err)
@@ -80,7 +79,8 @@ func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, 
 }
 
 func decode(resp *http.Response, text []byte, answer any) error {
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	if kind = strings.TrimSpace(kind); !strings.EqualFold(kind, "application/json") {
 		return fmt.Errorf("the answer is %q and not JSON", kind)
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
