@@ -107,8 +107,27 @@ func encoded(r Request) map[string]any {
 	return m
 }
 
+// Check has the deployment go along a chain, and with probe try what the destination must
+// refuse. The answer is the Report of docs/openapi.yaml. Nothing is tried twice.
+func (c *Client) Check(ctx context.Context, tenant, destination string, probe bool) (json.RawMessage, error) {
+	body, err := json.Marshal(map[string]any{"tenant": tenant, "destination": destination, "probe": probe})
+	if err != nil {
+		return nil, err
+	}
+	return c.post(ctx, "/v1/check", body)
+}
+
 func (c *Client) vend(ctx context.Context, body []byte) (*exchange.Credential, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/v1/credentials", bytes.NewReader(body))
+	text, err := c.post(ctx, "/v1/credentials", body)
+	if err != nil {
+		return nil, err
+	}
+	cred, _, err := wire.Decode(text)
+	return cred, err
+}
+
+func (c *Client) post(ctx context.Context, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +150,7 @@ func (c *Client) vend(ctx context.Context, body []byte) (*exchange.Credential, e
 	if resp.StatusCode != http.StatusOK {
 		return nil, refusal(resp, text)
 	}
-	cred, _, err := wire.Decode(text)
-	return cred, err
+	return text, nil
 }
 
 func (c *Client) client() *http.Client {

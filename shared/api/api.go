@@ -5,6 +5,7 @@
 //	POST /v1/credentials:batch                       up to a hundred, side by side
 //	GET  /v1/tenants/{t}/destinations/{d}/aws        what AWS SDKs read from a container endpoint
 //	POST /v1/token                                   RFC 8693, what Google SDKs ask a token_url
+//	POST /v1/check                                   where a chain breaks, and whose job it is
 //	GET  /healthz, /readyz                           that it runs, that it can serve
 //
 // A request is understood strictly or not at all. Its caller is verified before anything
@@ -24,6 +25,7 @@ import (
 	"strings"
 	"unicode"
 
+	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -31,6 +33,8 @@ import (
 type Config struct {
 	// Vend authorizes, mints and records: a Broker's Vend. Required.
 	Vend func(context.Context, exchange.Request) (*exchange.Credential, error)
+	// Check goes along a chain for whoever may have its credential: a Checker's Check. Required.
+	Check func(ctx context.Context, req exchange.Request, probe bool) (check.Report, error)
 	// Verify names the caller of a JSON Web Token. Nil: no token is taken.
 	Verify func(context.Context, string) (exchange.Caller, error)
 	// Principals says that the platform's word counts: callers whom WithPrincipal put
@@ -81,6 +85,7 @@ func routes() []route {
 		{http.MethodPost, "/v1/credentials:batch", (*call).batch, (*call).fail},
 		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container, (*call).failContainer},
 		{http.MethodPost, "/v1/token", (*call).token, (*call).failToken},
+		{http.MethodPost, "/v1/check", (*call).check, (*call).fail},
 		{http.MethodGet, "/healthz", (*call).health, (*call).fail},
 		{http.MethodGet, "/readyz", (*call).ready, (*call).fail},
 	}

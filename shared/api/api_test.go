@@ -20,6 +20,7 @@ import (
 
 	"carnet.dev/carnet/shared/api"
 	"carnet.dev/carnet/shared/caller"
+	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -105,7 +106,7 @@ func newBench(change ...func(*api.Config)) *bench {
 		Audit: func(_ context.Context, r exchange.Record) error { return nil },
 	}
 	c := api.Config{
-		Vend: broker.Vend, Log: slog.New(slog.NewJSONHandler(b.log, nil)),
+		Vend: broker.Vend, Check: checking(broker), Log: slog.New(slog.NewJSONHandler(b.log, nil)),
 		Verify: func(_ context.Context, token string) (exchange.Caller, error) {
 			if strings.TrimPrefix(token, "Bearer ") == "good" {
 				return worker, nil
@@ -118,6 +119,32 @@ func newBench(change ...func(*api.Config)) *bench {
 	}
 	b.api = api.New(c)
 	return b
+}
+
+// checking reports in names of others, as a Checker does.
+func checking(b *exchange.Broker) func(context.Context, exchange.Request, bool) (check.Report, error) {
+	return func(ctx context.Context, req exchange.Request, probe bool) (check.Report, error) {
+		cred, err := b.Vend(ctx, req)
+		r := check.Report{
+			Tenant: req.Tenant, Destination: req.Destination, Kind: "s3", Runtime: "aws", Outcome: check.Sound, RequestID: req.ID, Verified: "2026-11-20",
+			Edges: []check.Edge{{From: "arn:aws:iam::1:role/t", To: "arn:aws:iam::2:role/theirs", Ops: []string{"sts:AssumeRole"}, State: check.Held, Owner: exchange.ThirdParty}},
+		}
+		var edge *exchange.EdgeError
+		switch {
+		case errors.As(err, &edge):
+			cause := check.Cause{Code: "trust_policy", Owner: exchange.ThirdParty, Says: "the role does not let this identity in", At: edge.Edge.To}
+			r.Outcome, r.Edges[0].State = check.BrokenChain, check.Broken
+			r.Finding = &check.Finding{Position: 1, Op: edge.Edge.Op, Reason: edge.Reason, Code: edge.Code, Causes: []check.Cause{cause}}
+		case err != nil:
+			return check.Report{}, err
+		default:
+			r.Expires = cred.Expires
+		}
+		if probe {
+			r.Probes = []check.Probed{{Name: "without the ExternalId", Verdict: "refused", Code: "AccessDenied"}}
+		}
+		return r, nil
+	}
 }
 
 type answer struct {
@@ -494,5 +521,29 @@ func BenchmarkCredentials(b *testing.B) {
 			b.Fatal(w.Body)
 		}
 		io.Copy(io.Discard, w.Body)
+	}
+}
+
+// TestACheckNamesNobody: a caller learns where and whose, and no name.
+func TestACheckNamesNobody(t *testing.T) {
+	b := newBench()
+	got := b.do(post("/v1/check", `{"tenant":"acme","destination":"refused","probe":true}`))
+	if got.status != http.StatusOK || !strings.Contains(got.body, `"code":"trust_policy","owner":"third-party"`) || !strings.Contains(got.body, `"position":1`) {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	for _, name := range []string{"arn:", "theirs", secretWord, "upstream"} {
+		if strings.Contains(got.body, name) {
+			t.Errorf("%s is in %s", name, got.body)
+		}
+	}
+	for _, denied := range []string{`{"tenant":"other","destination":"lake"}`, `{"tenant":"acme","destination":"nothere"}`, `{"tenant":"nobody","destination":"lake"}`} {
+		if got := b.do(post("/v1/check", denied)); got.status != http.StatusForbidden || got.code(t) != "denied" {
+			t.Errorf("%s: %d %s", denied, got.status, got.body)
+		}
+	}
+	for _, body := range []string{`{"tenant":"acme","destination":"lake","probe":"yes"}`, `{"tenant":"acme","destination":"lake","probe":null}`, `{"tenant":"acme"}`, `{"tenant":"acme","destination":"lake","min_ttl":"5m"}`} {
+		if got := b.do(post("/v1/check", body)); got.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
 	}
 }

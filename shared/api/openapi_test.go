@@ -191,6 +191,9 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 	one := func(destination string) *http.Request {
 		return post("/v1/credentials", `{"tenant":"acme","destination":"`+destination+`"}`)
 	}
+	checked := func(destination string) *http.Request {
+		return post("/v1/check", `{"tenant":"acme","destination":"`+destination+`","probe":true}`)
+	}
 	lost := newBench(func(c *api.Config) {
 		c.Ready = func(context.Context) error { return errors.New("no catalog") }
 		c.Verify = func(_ context.Context, token string) (exchange.Caller, error) {
@@ -211,6 +214,7 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 	check("/readyz", "get", lost.do(get("/readyz")))
 	check(many, "post", lost.do(post(many, "{}")))
 	check(many, "post", lost.do(post(many, "{}", "Authorization", "away")))
+	check("/v1/check", "post", lost.do(post("/v1/check", "{}", "Authorization", "away")))
 	for _, x := range []struct {
 		path, method string
 		r            *http.Request
@@ -230,6 +234,8 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 		{"/v1/token", "post", form(api.Audience("acme", "drop"), "good")}, {"/v1/token", "post", form(api.Audience("acme", "drop"), "bad")},
 		{"/v1/token", "post", form(api.Audience("acme", "refused"), "good")}, {"/v1/token", "post", form(api.Audience("acme", "busy"), "good")},
 		{"/v1/token", "post", form(api.Audience("acme", "away"), "good")}, {"/v1/token", "post", get("/v1/token")},
+		{"/v1/check", "post", checked("lake")}, {"/v1/check", "post", checked("refused")}, {"/v1/check", "post", checked("busy")}, {"/v1/check", "post", checked("panics")},
+		{"/v1/check", "post", checked("nothere")}, {"/v1/check", "post", post("/v1/check", "{}")}, {"/v1/check", "post", bad(checked("lake"))}, {"/v1/check", "post", get("/v1/check")},
 		{"/healthz", "get", get("/healthz")}, {"/healthz", "get", post("/healthz", "")}, {"/readyz", "get", get("/readyz")}, {"/readyz", "get", post("/readyz", "")},
 	} {
 		check(x.path, x.method, b.do(x.r))

@@ -92,6 +92,7 @@ var (
 	throttled       = kind{"throttled", ours, "the cloud asks for fewer requests"}
 	away            = kind{"unavailable", ours, "the cloud gave no useful answer"}
 	deadline        = kind{"deadline", ours, "no answer came in time: the host cannot be reached, or is slow"}
+	file            = kind{"file", ours, "the tenant's file asks for what cannot be from this runtime"}
 	other           = kind{"unknown", far, "the cloud refused in a way that is in no list of carnet's"}
 )
 

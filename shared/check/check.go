@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"carnet.dev/carnet/shared/catalog"
@@ -48,8 +49,8 @@ const (
 
 // An Edge is one arrow of a chain as it was found.
 type Edge struct {
-	From  string         `json:"from"`
-	To    string         `json:"to"`
+	From  string         `json:"from,omitempty"` // the ends, for the operator alone
+	To    string         `json:"to,omitempty"`
 	Ops   []string       `json:"ops,omitempty"` // the calls that crossed it, or that failed on it
 	State State          `json:"state"`
 	Owner exchange.Owner `json:"owner"` // who can mend it from the far side
@@ -72,7 +73,8 @@ const (
 type Report struct {
 	Tenant      string    `json:"tenant"`
 	Destination string    `json:"destination"`
-	Kind        string    `json:"kind"`
+	Kind        string    `json:"kind,omitempty"`
+	Runtime     string    `json:"runtime,omitempty"` // aws or gcp: where the chain begins
 	Outcome     Outcome   `json:"outcome"`
 	Edges       []Edge    `json:"edges,omitempty"`
 	Finding     *Finding  `json:"finding,omitempty"`
@@ -80,13 +82,23 @@ type Report struct {
 	Verified    string    `json:"verified,omitempty"`  // as the file says
 	Probes      []Probed  `json:"probes,omitempty"`
 	Millis      int64     `json:"ms"`
-	RequestID   string    `json:"request_id"`
+	RequestID   string    `json:"request_id,omitempty"`
 
-	broken *exchange.EdgeError
+	err error
 }
 
-// Broke is the edge's error, with the cloud's own words; nil where no edge broke.
-func (r Report) Broke() *exchange.EdgeError { return r.broken }
+// Err is what the mint failed with, in the cloud's own words: an *exchange.EdgeError, or
+// why the chain cannot be linked. It is for the operator alone.
+func (r Report) Err() error { return r.err }
+
+// Broke is the edge's error; nil where no edge broke.
+func (r Report) Broke() *exchange.EdgeError {
+	var e *exchange.EdgeError
+	if errors.As(r.err, &e) {
+		return e
+	}
+	return nil
+}
 
 // A Finding is what is wrong.
 type Finding struct {
@@ -120,12 +132,13 @@ func (c *Checker) Check(ctx context.Context, req exchange.Request, probe bool) (
 		one.tenant = l.Link(tenant)
 	}
 	req.Fresh = true
-	cred, err := (&exchange.Broker{Tenants: one, Audit: c.Audit}).Vend(ctx, req)
+	cred, err := (&exchange.Broker{Tenants: one, Audit: c.record}).Vend(ctx, req)
 	if errors.Is(err, exchange.ErrDenied) || errors.Is(err, exchange.ErrNotRecorded) {
 		return Report{}, err
 	}
 	w := walk{report: Report{Tenant: req.Tenant, Destination: req.Destination, RequestID: req.ID}, to: one.tenant.Destinations[req.Destination], file: tenant.Destinations[req.Destination]}
 	w.runtime = l.Runtime.Principal()
+	w.report.Runtime = cloudOf(w.runtime)
 	if err == nil {
 		err = w.tryIt(ctx, cred)
 	}
@@ -137,6 +150,14 @@ func (c *Checker) Check(ctx context.Context, req exchange.Request, probe bool) (
 	}
 	w.report.Millis = time.Since(began).Milliseconds()
 	return w.report, err
+}
+
+// record says of what was minted that nobody got it.
+func (c *Checker) record(ctx context.Context, r exchange.Record) error {
+	if r.Outcome == "vended" {
+		r.Outcome = "checked"
+	}
+	return c.Audit(ctx, r)
 }
 
 // only is a catalog of one tenant, or of none.
@@ -184,9 +205,17 @@ func (w *walk) read(ctx context.Context, cred *exchange.Credential, err error) {
 	case errors.As(err, &edge):
 		w.breaks(ctx, edge)
 	default:
-		w.report.Outcome = Unlinked
-		w.report.Finding = &Finding{Causes: []Cause{{Code: "file", Owner: exchange.Operator, Says: err.Error()}}}
+		w.report.Outcome, w.report.err = Unlinked, err
+		w.report.Finding = &Finding{Causes: []Cause{{Code: file.code, Owner: exchange.Operator, Says: file.says}}}
 	}
+}
+
+// cloudOf tells whose name a principal's is.
+func cloudOf(principal string) string {
+	if strings.HasPrefix(principal, "arn:") {
+		return "aws"
+	}
+	return "gcp"
 }
 
 // placeOf names what a credential is for.
@@ -268,7 +297,7 @@ func (w *walk) mark(at int, s State, op string) {
 // breaks reports the edge at which a chain broke.
 func (w *walk) breaks(ctx context.Context, e *exchange.EdgeError) {
 	found, sure := w.narrowed(ctx, e)
-	w.report.broken = found
+	w.report.err = found
 	at := w.position(found.Edge)
 	state := Broken
 	if found.Reason != exchange.Refused {

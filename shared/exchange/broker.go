@@ -126,7 +126,7 @@ type Record struct {
 	Job         string     `json:"job,omitempty"`
 	Kind        string     `json:"kind,omitempty"`
 	Grant       *Grant     `json:"grant,omitempty"` // as asked, where it was narrower than the catalog's
-	Outcome     string     `json:"outcome"`         // vended, denied, unverified, refused, throttled, unavailable, bad_request, failed
+	Outcome     string     `json:"outcome"`         // vended, checked (and thrown away), denied, unverified, refused, throttled, unavailable, bad_request, failed
 	Principal   string     `json:"principal,omitempty"`
 	Expires     *time.Time `json:"expires_at,omitempty"`
 	Digest      string     `json:"credential_sha256,omitempty"`

@@ -70,8 +70,13 @@ type fault struct {
 
 func (m Mender) fault(r check.Report, c check.Cause) fault {
 	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination]}
-	if e := r.Broke(); e != nil {
+	e := r.Broke()
+	switch {
+	case e == nil && r.Err() != nil:
+		f.said = r.Err().Error()
+	case e != nil:
 		f.from, f.to, f.several = e.Edge.From, e.Edge.To, len(e.Edge.Via) > 0
+		f.said = cmp.Or(e.Code, string(e.Reason))
 		if e.Err != nil {
 			f.said = e.Err.Error()
 		}

@@ -29,7 +29,7 @@ const (
 // says writes a sentence about the edge.
 func says(format string, parts ...string) func(fault) string {
 	return func(f fault) string {
-		words := map[string]string{"from": f.from, "to": f.to, "at": f.at(), "dest": f.Tenant.Name + "/" + f.dest, "project": f.project(), "said": f.said, "says": f.Says}
+		words := map[string]string{"from": f.from, "to": f.to, "at": f.at(), "dest": f.Tenant.Name + "/" + f.dest, "project": f.project(), "said": f.said}
 		args := make([]any, len(parts))
 		for i, p := range parts {
 			args[i] = words[p]
@@ -319,7 +319,7 @@ var remedies = map[string]remedy{
 		steps("# The host cannot be reached from here, or is slow: look at the way out of this network (VPC endpoints, NAT, firewall), then at the cloud's status page.\n"), "",
 	},
 	"file": {
-		says("%s", "says"), "",
+		says("%s asks for what cannot be from this runtime: %s", "dest", "said"), "",
 		steps("# `carnet catalog lint` looks at all the files.\n"), "",
 	},
 	"unknown": {

@@ -1,0 +1,119 @@
+package check
+
+import (
+	"slices"
+	"strings"
+
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// Told is the report as a caller may have it: where in the chain, whose, and why, without
+// the name of anybody.
+func (r Report) Told() Report {
+	r.Edges = slices.Clone(r.Edges)
+	for i := range r.Edges {
+		r.Edges[i].From, r.Edges[i].To = "", ""
+	}
+	r.err = nil
+	return r
+}
+
+// Names are what a told report leaves out, as whoever has the catalog knows them.
+type Names struct {
+	Chain    []string // the runtime's identity, those that are entered, and the place
+	Provider string   // the pool's, where the chain goes through one
+	Secret   string   // that the runtime reads, where it reads one
+}
+
+// Named puts the names back into a report that was told. It is false where they do not fit:
+// the catalog here is another than the one there.
+func (r Report) Named(n Names) (Report, bool) {
+	if len(r.Edges) == 0 || len(n.Chain) != len(r.Edges)+1 {
+		return r, false
+	}
+	r.Edges = slices.Clone(r.Edges)
+	for i := range r.Edges {
+		r.Edges[i].From, r.Edges[i].To = n.Chain[i], n.Chain[i+1]
+	}
+	f := r.Finding
+	if f == nil || r.Outcome == Unlinked || f.Position > len(r.Edges) {
+		return r, true
+	}
+	broken := &exchange.EdgeError{Edge: n.edge(r), Reason: f.Reason, Code: f.Code}
+	named := *f
+	named.Causes = placed(f.Causes, broken)
+	r.Finding, r.err = &named, broken
+	return r, true
+}
+
+// edge is the one that the finding is about, as the clouds' calls have it.
+func (n Names) edge(r Report) exchange.Edge {
+	at := r.Finding.Position - 1
+	if at < 0 {
+		return exchange.Edge{From: "platform", To: n.Chain[0], Op: r.Finding.Op}
+	}
+	e := exchange.Edge{From: n.Chain[at], To: n.Chain[at+1], Op: r.Finding.Op}
+	for at > 0 && r.Edges[at].State == Suspect && r.Edges[at-1].State == Suspect {
+		e.Via = append([]string{n.Chain[at]}, e.Via...)
+		at--
+		e.From = n.Chain[at]
+	}
+	switch op := e.Op; {
+	case op == "sts.token" && n.Provider != "":
+		e.To = n.Provider
+	case strings.HasPrefix(op, "secret") && n.Secret != "":
+		e.To = n.Secret
+	case strings.HasPrefix(op, "redshift"), op == "sts.token (access boundary)":
+		e.To = e.From
+	case op == "snowflake.login" && n.Secret != "":
+		e.From = n.Secret
+	}
+	return e
+}
+
+// placed says of each cause where it is to be changed. Where any account of a run can be
+// the reason, a cause is there for each.
+func placed(causes []Cause, e *exchange.EdgeError) []Cause {
+	seen := map[string]int{}
+	list := slices.Clone(causes)
+	for i, c := range list {
+		if k, ok := kindOf(c.Code); ok {
+			at := k.at(e)
+			list[i].At = at[min(seen[c.Code], len(at)-1)]
+			seen[c.Code]++
+		}
+	}
+	return list
+}
+
+// kindsKnown are all that a finding can have for a cause.
+func kindsKnown() []kind {
+	list := []kind{throttled, away, deadline, file, other}
+	for _, r := range rules {
+		for _, k := range r.means {
+			if !slices.Contains(list, k) {
+				list = append(list, k)
+			}
+		}
+	}
+	return list
+}
+
+func kindOf(code string) (kind, bool) {
+	all := kindsKnown()
+	i := slices.IndexFunc(all, func(k kind) bool { return k.code == code })
+	if i < 0 {
+		return kind{}, false
+	}
+	return all[i], true
+}
+
+// Codes lists the codes that a cause can have, sorted.
+func Codes() []string {
+	var list []string
+	for _, k := range kindsKnown() {
+		list = append(list, k.code)
+	}
+	slices.Sort(list)
+	return list
+}
