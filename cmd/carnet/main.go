@@ -42,7 +42,7 @@ Nobody on the way has a stored key.`,
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %s --help lists the flags", err, c.CommandPath())
 	})
-	cmd.AddCommand(labCommand(), serveCommand(), vendCommand())
+	cmd.AddCommand(labCommand(), serveCommand(), vendCommand(), checkCommand())
 	cmd.AddCommand(trustCommand(), catalogCommand())
 	cmd.AddCommand(exitCodesTopic())
 	return cmd

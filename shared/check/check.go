@@ -195,7 +195,7 @@ func (w *walk) read(ctx context.Context, cred *exchange.Credential, err error) {
 		w.report.Verified = w.file.Verified.Format(time.DateOnly)
 	}
 	w.chain = append([]string{w.runtime}, w.to.Chain()...)
-	w.chain = append(w.chain, placeOf(w.file))
+	w.chain = append(w.chain, PlaceOf(w.file))
 	w.edges()
 	var edge *exchange.EdgeError
 	switch {
@@ -218,8 +218,8 @@ func cloudOf(principal string) string {
 	return "gcp"
 }
 
-// placeOf names what a credential is for.
-func placeOf(d *catalog.Destination) string {
+// PlaceOf names what a credential is for.
+func PlaceOf(d *catalog.Destination) string {
 	switch d.Kind {
 	case catalog.S3:
 		return "s3://" + d.Bucket

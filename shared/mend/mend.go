@@ -12,11 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -29,6 +31,8 @@ type Change struct {
 	Tell  string         `json:"tell,omitempty"`
 	Text  string         `json:"text"` // ready to paste, or the steps that no command makes
 	After string         `json:"after,omitempty"`
+	// Missing are values that the catalog does not have: each has a placeholder in Text.
+	Missing []trust.Missing `json:"missing,omitempty"`
 }
 
 // A Mender writes changes for one catalog.
@@ -40,8 +44,12 @@ type Mender struct {
 	Facts trust.Ask
 }
 
-// Changes lists one change for each cause of a report, the likeliest first.
+// Changes lists one change for each cause of a report, the likeliest first; for a destination
+// that let a probe in, what its owner puts in the place of what is there.
 func (m Mender) Changes(r check.Report) []Change {
+	if r.Outcome == check.UnsafeChain {
+		return []Change{m.unsafe(r)}
+	}
 	if r.Finding == nil {
 		return nil
 	}
@@ -66,10 +74,11 @@ type fault struct {
 	from, to string // the ends of the edge
 	said     string // the cloud's own words
 	several  bool   // any account of a run can be the reason
+	missing  *[]trust.Missing
 }
 
 func (m Mender) fault(r check.Report, c check.Cause) fault {
-	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination]}
+	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination], missing: new([]trust.Missing)}
 	e := r.Broke()
 	switch {
 	case e == nil && r.Err() != nil:
@@ -89,9 +98,35 @@ func (f fault) change() Change {
 	if !ok {
 		how = remedies["unknown"]
 	}
-	return Change{
+	c := Change{
 		Cause: f.Code, Owner: f.Owner, Where: where(f.at()), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
 	}
+	for _, m := range *f.missing {
+		if strings.Contains(c.Text, m.Placeholder) && !slices.Contains(c.Missing, m) {
+			c.Missing = append(c.Missing, m)
+		}
+	}
+	return c
+}
+
+// unsafe is the one change that no cloud's answer asks for.
+func (m Mender) unsafe(r check.Report) Change {
+	var in []string
+	for _, p := range r.Probes {
+		if p.Verdict == destination.ProbeLetIn {
+			in = append(in, p.Name)
+		}
+	}
+	c := check.Cause{Code: "unsafe", Owner: exchange.ThirdParty, Says: strings.Join(in, ", ")}
+	f := m.fault(r, c)
+	f.to = f.file.Snowflake.Account
+	switch {
+	case f.file.Role != nil:
+		f.to = f.file.Role.ARN
+	case f.file.ServiceAccount != nil:
+		f.to = f.file.ServiceAccount.Email
+	}
+	return f.change()
 }
 
 // ruledOut: the answer about an API names a project's number, and the operator's is known
@@ -146,7 +181,11 @@ func (f fault) operatorsNumber() string {
 func (f fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
 	ask := f.Facts
 	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.dest, owner
-	return trust.For(f.Operator, ask)
+	s, err := trust.For(f.Operator, ask)
+	if err == nil {
+		*f.missing = append(*f.missing, s.Missing...)
+	}
+	return s, err
 }
 
 // applied writes the part of an owner's sheet that concerns one principal.
@@ -159,16 +198,41 @@ func (f fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet
 	if part != nil {
 		s = part(s)
 	}
-	var b strings.Builder
-	for _, format := range []trust.Format{trust.AWSCLI, trust.Gcloud} {
-		if err := s.Write(&b, format, trust.Options{}); err != nil && !errors.Is(err, trust.ErrFormat) {
-			return f.byHand(err)
-		}
-	}
-	if b.Len() == 0 {
+	text, err := written(s, trust.AWSCLI, trust.Gcloud)
+	switch {
+	case err != nil:
+		return f.byHand(err)
+	case text == "":
 		return f.byHand(fmt.Errorf("the files say nothing of %s", name))
 	}
-	return b.String()
+	return text
+}
+
+// written writes a sheet in each of the formats that it has. A part of a sheet is told only
+// what is missing in that part.
+func written(s *trust.Sheet, formats ...trust.Format) (string, error) {
+	all := s.Missing
+	s.Missing = nil
+	text, err := inFormats(s, formats)
+	for _, m := range all {
+		if strings.Contains(text, m.Placeholder) {
+			s.Missing = append(s.Missing, m)
+		}
+	}
+	if err != nil || len(s.Missing) == 0 {
+		return text, err
+	}
+	return inFormats(s, formats)
+}
+
+func inFormats(s *trust.Sheet, formats []trust.Format) (string, error) {
+	var b strings.Builder
+	for _, format := range formats {
+		if err := s.Write(&b, format, trust.Options{}); err != nil && !errors.Is(err, trust.ErrFormat) {
+			return "", err
+		}
+	}
+	return b.String(), nil
 }
 
 func (f fault) byHand(err error) string { return "# " + err.Error() }
@@ -179,11 +243,11 @@ func (f fault) sql() string {
 	if err != nil {
 		return f.byHand(err)
 	}
-	var b strings.Builder
-	if err := s.Write(&b, trust.SQLText, trust.Options{}); err != nil {
+	text, err := written(s, trust.SQLText)
+	if err != nil {
 		return f.byHand(err)
 	}
-	return b.String()
+	return text
 }
 
 // pool is the provider of the edge, as a role has to find it.

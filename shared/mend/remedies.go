@@ -2,6 +2,7 @@ package mend
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"carnet.dev/carnet/shared/catalog"
@@ -17,8 +18,14 @@ type remedy struct {
 	after string // how long until it counts
 }
 
-func (r remedy) tellIn(f fault) string {
-	return strings.NewReplacer("FROM", f.from, "TO", f.to, "AT", f.at(), "ROLE", name(f.at()), "PROJECT", f.project()).Replace(r.tell)
+func (r remedy) tellIn(f fault) string { return f.filled(r.tell) }
+
+var blank = regexp.MustCompile(`\b(FROM|TO|AT|ROLE|PROJECT)\b`)
+
+// filled writes names into the blanks of a text.
+func (f fault) filled(text string) string {
+	words := map[string]string{"FROM": f.from, "TO": f.to, "AT": f.at(), "ROLE": name(f.at()), "PROJECT": f.project()}
+	return blank.ReplaceAllStringFunc(text, func(word string) string { return words[word] })
 }
 
 const (
@@ -29,7 +36,7 @@ const (
 // says writes a sentence about the edge.
 func says(format string, parts ...string) func(fault) string {
 	return func(f fault) string {
-		words := map[string]string{"from": f.from, "to": f.to, "at": f.at(), "dest": f.Tenant.Name + "/" + f.dest, "project": f.project(), "said": f.said}
+		words := map[string]string{"from": f.from, "to": f.to, "at": f.at(), "dest": f.Tenant.Name + "/" + f.dest, "project": f.project(), "said": f.said, "says": f.Says}
 		args := make([]any, len(parts))
 		for i, p := range parts {
 			args[i] = words[p]
@@ -39,7 +46,7 @@ func says(format string, parts ...string) func(fault) string {
 }
 
 func steps(text string) func(fault) string {
-	return func(f fault) string { return remedy{tell: text}.tellIn(f) }
+	return func(f fault) string { return f.filled(text) }
 }
 
 // name is a role's, without its path.
@@ -51,6 +58,18 @@ func theirs(f fault) string { return f.applied(f.Owner, f.to, nil) }
 
 func own(f fault) string {
 	return f.applied(f.Owner, f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+}
+
+// tightened writes the whole of what should be there. On Google Cloud and in Snowflake more
+// than that may be there already, which nobody here can see.
+func tightened(f fault) string {
+	switch {
+	case f.file.Role != nil:
+		return theirs(f)
+	case f.file.ServiceAccount != nil:
+		return steps("gcloud iam service-accounts get-iam-policy TO\n# Take out every member but the ones below, and allUsers and allAuthenticatedUsers first.\n")(f) + theirs(f)
+	}
+	return "-- DESCRIBE USER shows the workload identities: take out each that is not below.\n" + f.sql()
 }
 
 func updated(f fault) string {
@@ -209,7 +228,7 @@ var remedies = map[string]remedy{
 	},
 	"provider_missing": {
 		says("There is no provider %s.", "to"),
-		"The same command says NOT_FOUND, or state: DELETED, if it is this. The number is the project's: `gcloud projects describe PROJECT-ID --format='value(projectNumber)'`.",
+		"The same command says NOT_FOUND, or state: DELETED, if it is this. The number is the project's: `gcloud projects describe PROJECT --format='value(projectId)'` says which project that is.",
 		created, googleSpreads,
 	},
 	"attribute_condition": {
@@ -321,6 +340,10 @@ var remedies = map[string]remedy{
 	"file": {
 		says("%s asks for what cannot be from this runtime: %s", "dest", "said"), "",
 		steps("# `carnet catalog lint` looks at all the files.\n"), "",
+	},
+	"unsafe": {
+		says("%s let us in where it must refuse: %s. Whoever makes the operator's functions act for another customer gets in too.", "to", "says"), "",
+		tightened, "",
 	},
 	"unknown": {
 		says("%s refused %s in a way that is in no list of carnet's: %s", "to", "from", "said"), "",

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"carnet.dev/carnet/shared/check"
+)
+
+// The exit codes of check, the gravest first where several are true of several destinations.
+// docs/diagnose.md documents them.
+const (
+	exitUnsafe   = 4 // a probe was let in
+	exitBroken   = 2 // an edge is broken, or the file asks for what cannot be
+	exitNoAnswer = 5 // a cloud gave no useful answer, so that nothing is known
+	exitUnproven = 6 // with --probe: the chain holds, and no probe was refused by the destination itself
+)
+
+type checkOptions struct {
+	catalog, runtime, page       string
+	asJSON, probe, record, quiet bool
+	wait                         time.Duration
+	limit                        int
+	remote
+}
+
+func checkCommand() *cobra.Command {
+	o := new(checkOptions)
+	cmd := &cobra.Command{
+		Use:   "check [TENANT | TENANT/DESTINATION]...",
+		Short: "Go along chains and say where they break, whose that is, and what to change",
+		Long: `Check mints one credential for each destination with nothing kept from before, throws it
+away, and says what was found: that the chain holds, or at which edge it breaks, in which
+of the ways that the clouds have, who owns that, and the exact change for the owner, ready
+to paste. Where a cloud's answer is true of two causes, both are told, and how to tell.
+Without an argument it goes along every chain of the catalog.
+
+It runs as the function would: on the function's own machine, in a pod, or in the lab. With
+--url a deployed function does it; the names and the change then come from the catalog
+here, if there is one.
+
+With --probe it also tries what a destination must refuse: without the ExternalId, with
+another one, as nobody. One that lets anybody in is unsafe. --record writes what the probes
+have shown into the tenant's file: verified: with today's date, or nothing any more.
+
+Exit codes: 0 every chain holds (and, with --probe, was seen to refuse), 1 not checked,
+2 broken, 4 unsafe, 5 a cloud gave no useful answer, 6 holds, and the probes showed nothing.`,
+		Example: `  carnet check acme/lake
+  carnet check acme/lake --wait 7m
+  carnet check acme --probe --record
+  carnet check --url https://….lambda-url.eu-west-1.on.aws
+  carnet check --html report.html
+  carnet check --json | jq -r '.reports[] | select(.outcome != "sound") | .changes[].text'`,
+		ValidArgsFunction: completeTenants,
+		RunE:              o.run,
+	}
+	f := cmd.Flags()
+	catalogFlag(cmd, &o.catalog)
+	jsonFlag(cmd, &o.asJSON)
+	f.StringVar(&o.runtime, "runtime", "", "the cloud that this machine is on: aws or gcp (default $CARNET_RUNTIME)")
+	f.StringVar(&o.page, "html", "", "write one page with all that was found to this file")
+	f.BoolVar(&o.probe, "probe", false, "also try what must be refused; the third party sees the attempts")
+	f.BoolVar(&o.record, "record", false, "write what the probes have shown into the tenants' files")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "leave out what is sound")
+	f.DurationVar(&o.wait, "wait", 0, "look again until the chain holds, for so long at the most: a change takes minutes to count")
+	f.IntVar(&o.limit, "limit", 8, "how many destinations are looked at side by side")
+	o.remote.flags(f)
+	complete(cmd, "runtime", "aws", "gcp")
+	return cmd
+}
+
+func (o *checkOptions) valid() error {
+	switch {
+	case o.record && !o.probe:
+		return errors.New("--record writes what probes have shown: write --probe beside it")
+	case o.limit < 1 || o.limit > 100:
+		return fmt.Errorf("--limit is %d: write 1 to 100", o.limit)
+	case o.runtime != "" && o.runtime != "aws" && o.runtime != "gcp":
+		return fmt.Errorf("--runtime is %q: write aws or gcp", o.runtime)
+	}
+	return nil
+}
+
+func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.valid(); err != nil {
+		return err
+	}
+	from, err := o.looker(cmd)
+	if err != nil {
+		return err
+	}
+	list, err := picked(cmd.Context(), from, args)
+	if err != nil {
+		return err
+	}
+	found := o.all(cmd, from, list)
+	if o.record {
+		if err := o.recorded(cmd, found); err != nil {
+			return err
+		}
+	}
+	if err := o.print(cmd, found); err != nil {
+		return err
+	}
+	return o.verdict(found)
+}
+
+// all looks at destinations side by side, and keeps their order.
+func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*looked {
+	found := make([]*looked, len(list))
+	p := newProgress(cmd.ErrOrStderr(), len(list))
+	seats := make(chan struct{}, o.limit)
+	var done sync.WaitGroup
+	for i, n := range list {
+		seats <- struct{}{}
+		done.Go(func() {
+			defer func() { <-seats }()
+			found[i] = o.patiently(cmd.Context(), from, n)
+			p.done(n.String(), found[i].Outcome)
+		})
+	}
+	done.Wait()
+	p.close()
+	return found
+}
+
+// again is how long a look waits for the next.
+const again = 5 * time.Second
+
+// patiently looks until the chain holds, or the patience is at its end.
+func (o *checkOptions) patiently(ctx context.Context, from looker, n named) *looked {
+	until := time.Now().Add(o.wait)
+	for {
+		l := from.look(ctx, n, o.probe)
+		hopeless := l.Outcome == check.Sound || l.Outcome == check.NotInService || l.Outcome == check.UnsafeChain || l.Problem != ""
+		if hopeless || !time.Now().Add(again).Before(until) {
+			return l
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return l
+		}
+	}
+}
+
+func (o *checkOptions) print(cmd *cobra.Command, found []*looked) error {
+	if o.page != "" {
+		if err := o.writePage(found); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "written:", o.page)
+	}
+	out := cmd.OutOrStdout()
+	if o.asJSON {
+		return printJSON(out, map[string]any{"reports": found})
+	}
+	s := screen{out: out, colour: colour(out), quiet: o.quiet, told: map[string]named{}}
+	for _, l := range found {
+		s.looked(l)
+	}
+	s.sum(found)
+	return nil
+}
+
+func (o *checkOptions) writePage(found []*looked) error {
+	f, err := os.Create(o.page)
+	if err != nil {
+		return err
+	}
+	where := "this machine"
+	if o.url != "" {
+		where = o.url
+	}
+	return errors.Join(page(f, where, time.Now(), found), f.Close())
+}
+
+// verdict is what the process ends with: the gravest of what was found.
+func (o *checkOptions) verdict(found []*looked) error {
+	count := map[int]int{}
+	for _, l := range found {
+		count[o.code(l)]++
+	}
+	words := map[int]string{
+		exitUnsafe: "unsafe", exitBroken: "broken", 1: "not checked",
+		exitNoAnswer: "without a useful answer", exitUnproven: "sound, and not proven to refuse",
+	}
+	for _, code := range []int{exitUnsafe, exitBroken, 1, exitNoAnswer, exitUnproven} {
+		if n := count[code]; n > 0 {
+			return exitError{code, fmt.Errorf("%d of %d: %s", n, len(found), words[code])}
+		}
+	}
+	return nil
+}
+
+func (o *checkOptions) code(l *looked) int {
+	switch l.Outcome {
+	case check.UnsafeChain:
+		return exitUnsafe
+	case check.BrokenChain, check.Unlinked:
+		return exitBroken
+	case check.NoAnswer:
+		return exitNoAnswer
+	case check.Sound:
+		if o.probe && !l.Proven() {
+			return exitUnproven
+		}
+		return 0
+	case check.NotInService:
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"carnet.dev/carnet/client"
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/check"
+	"carnet.dev/carnet/shared/mend"
+	"carnet.dev/carnet/shared/trust"
+)
+
+// there has a deployment check, and puts names to what it tells from the catalog here.
+type there struct {
+	client   *client.Client
+	catalog  catalogFiles
+	operator *catalog.Operator // nil: there is no catalog here
+}
+
+func (o *checkOptions) there(ctx context.Context) (looker, error) {
+	c, err := o.client()
+	if err != nil {
+		return nil, err
+	}
+	t := there{client: c}
+	if t.catalog, err = openCatalog(o.catalog); err != nil {
+		if o.catalog != "" {
+			return nil, err
+		}
+		return t, nil // names are a help, and no condition
+	}
+	t.operator, err = t.catalog.operator(ctx)
+	return t, err
+}
+
+var errNoNames = errors.New("there is no catalog here to list destinations from: name them, as TENANT/DESTINATION, or write --catalog FOLDER")
+
+func (t there) tenants(ctx context.Context) ([]string, error) {
+	if t.operator == nil {
+		return nil, errNoNames
+	}
+	return t.catalog.Tenants(ctx)
+}
+
+func (t there) tenant(ctx context.Context, name string) (*catalog.Tenant, error) {
+	if t.operator == nil {
+		return nil, errNoNames
+	}
+	return t.catalog.tenant(ctx, name)
+}
+
+func (t there) look(ctx context.Context, n named, probe bool) *looked {
+	l := &looked{Report: check.Report{Tenant: n.tenant, Destination: n.destination}}
+	text, err := t.client.Check(ctx, n.tenant, n.destination, probe)
+	if err == nil {
+		err = json.Unmarshal(text, &l.Report)
+	}
+	if err != nil {
+		l.Problem = err.Error()
+		return l
+	}
+	t.name(ctx, l)
+	return l
+}
+
+// name puts in what a deployment tells nobody, where the catalog here knows it.
+func (t there) name(ctx context.Context, l *looked) {
+	if t.operator == nil {
+		l.Note = "There is no catalog here: names, and what to change, need --catalog. The function's audit record of " + l.RequestID + " has them."
+		return
+	}
+	file, err := t.catalog.tenant(ctx, l.Tenant)
+	if err != nil {
+		l.Note = "Names, and what to change, are missing: " + err.Error()
+		return
+	}
+	names, err := namesOf(t.operator, file, l.Report)
+	if err != nil {
+		l.Note = "Names, and what to change, are missing: " + err.Error()
+		return
+	}
+	r, ok := l.Named(names)
+	if !ok && len(l.Edges) > 0 {
+		l.Note = "The deployment goes along another chain than the catalog here has: names, and what to change, are missing."
+		return
+	}
+	l.Report = r
+	if l.Finding != nil {
+		l.Said = "the function's audit record of " + l.RequestID + " has the cloud's words"
+	}
+	l.mend(mend.Mender{Operator: t.operator, Tenant: file}, func() map[string]string { return nil })
+}
+
+// namesOf finds who stands on a chain, from the files alone.
+func namesOf(op *catalog.Operator, t *catalog.Tenant, r check.Report) (check.Names, error) {
+	d := t.Destinations[r.Destination]
+	if d == nil {
+		return check.Names{}, fmt.Errorf("the catalog here has no %s/%s", t.Name, r.Destination)
+	}
+	ways, err := trust.Ways(op, t)
+	if err != nil {
+		return check.Names{}, err
+	}
+	for _, w := range ways[r.Destination] {
+		if w.Runtime == r.Runtime {
+			n := check.Names{Chain: append(w.Chain, check.PlaceOf(d)), Secret: d.Snowflake.Secret}
+			n.Provider = providerOn(op, t, d, n.Chain)
+			return n, nil
+		}
+	}
+	return check.Names{}, fmt.Errorf("by the catalog here %s/%s is not reached from %s", t.Name, r.Destination, r.Runtime)
+}
+
+// providerOn is the pool's, where a chain goes from a role into an account.
+func providerOn(op *catalog.Operator, t *catalog.Tenant, d *catalog.Destination, chain []string) string {
+	accounts := []*catalog.ServiceAccount{d.ServiceAccount, t.Identities.GCP}
+	for _, link := range d.Chain {
+		accounts = append(accounts, link.ServiceAccount)
+	}
+	for i, to := range chain[1:] {
+		for _, a := range accounts {
+			if a == nil || a.Email != to || !strings.HasPrefix(chain[i], "arn:") {
+				continue
+			}
+			own := ""
+			if len(op.Providers) > 0 {
+				own = op.Providers[0].Name
+			}
+			return cmp.Or(a.Provider, own)
+		}
+	}
+	return ""
+}
