@@ -123,7 +123,7 @@ func TestProbesAreRecorded(t *testing.T) {
 	l, dir := labOf(t, w)
 	replaceIn(t, dir, "tenants/acme.yaml", "    access: read_write\n    verified: 2026-11-20\n  drop:", "    access: read_write # as agreed\n  drop:")
 	got := checkAs(t, l, dir, asLambda(t, l), "acme/lake", "acme/marts", "--probe", "--record")
-	got.says(t, 4, "✗ acme/marts  UNSAFE", "LET IN   without the ExternalId", "✓ refused  without the ExternalId (AccessDenied)", "unsafe, for the third party", "aws iam update-assume-role-policy")
+	got.says(t, 6, "✗ acme/marts  UNSAFE", "LET IN   without the ExternalId", "✓ refused  without the ExternalId (AccessDenied)", "unsafe, for the third party", "aws iam update-assume-role-policy")
 	text, err := os.ReadFile(filepath.Join(dir, "tenants/acme.yaml"))
 	if err != nil {
 		t.Fatal(err)

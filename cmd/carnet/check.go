@@ -13,15 +13,6 @@ import (
 	"carnet.dev/carnet/shared/check"
 )
 
-// The exit codes of check, the gravest first where several are true of several destinations.
-// docs/diagnose.md documents them.
-const (
-	exitUnsafe   = 4 // a probe was let in
-	exitBroken   = 2 // an edge is broken, or the file asks for what cannot be
-	exitNoAnswer = 5 // a cloud gave no useful answer, so that nothing is known
-	exitUnproven = 6 // with --probe: the chain holds, and no probe was refused by the destination itself
-)
-
 type checkOptions struct {
 	catalog, runtime, page       string
 	asJSON, probe, record, quiet bool
@@ -50,7 +41,7 @@ another one, as nobody. One that lets anybody in is unsafe. --record writes what
 have shown into the tenant's file: verified: with today's date, or nothing any more.
 
 Exit codes: 0 every chain holds (and, with --probe, was seen to refuse), 1 not checked,
-2 broken, 4 unsafe, 5 a cloud gave no useful answer, 6 holds, and the probes showed nothing.`,
+2 broken, 5 a cloud gave no useful answer, 6 unsafe, 7 holds, and the probes showed nothing.`,
 		Example: `  carnet check acme/lake
   carnet check acme/lake --wait 7m
   carnet check acme --probe --record
@@ -117,16 +108,19 @@ func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*loo
 	p := newProgress(cmd.ErrOrStderr(), len(list))
 	seats := make(chan struct{}, o.limit)
 	var done sync.WaitGroup
+	var told sync.Mutex
 	for i, n := range list {
 		seats <- struct{}{}
 		done.Go(func() {
 			defer func() { <-seats }()
 			found[i] = o.patiently(cmd.Context(), from, n)
-			p.done(n.String(), found[i].Outcome)
+			told.Lock()
+			defer told.Unlock()
+			p.step(n.String() + " " + outcomeWord(found[i]))
 		})
 	}
 	done.Wait()
-	p.close()
+	p.end()
 	return found
 }
 
@@ -188,10 +182,10 @@ func (o *checkOptions) verdict(found []*looked) error {
 		count[o.code(l)]++
 	}
 	words := map[int]string{
-		exitUnsafe: "unsafe", exitBroken: "broken", 1: "not checked",
-		exitNoAnswer: "without a useful answer", exitUnproven: "sound, and not proven to refuse",
+		exitUnsafe: "unsafe", exitFound: "broken", exitFailed: "not checked",
+		exitUnavailable: "without a useful answer", exitUnproven: "sound, and not proven to refuse",
 	}
-	for _, code := range []int{exitUnsafe, exitBroken, 1, exitNoAnswer, exitUnproven} {
+	for _, code := range []int{exitUnsafe, exitFound, exitFailed, exitUnavailable, exitUnproven} {
 		if n := count[code]; n > 0 {
 			return exitError{code, fmt.Errorf("%d of %d: %s", n, len(found), words[code])}
 		}
@@ -204,9 +198,9 @@ func (o *checkOptions) code(l *looked) int {
 	case check.UnsafeChain:
 		return exitUnsafe
 	case check.BrokenChain, check.Unlinked:
-		return exitBroken
+		return exitFound
 	case check.NoAnswer:
-		return exitNoAnswer
+		return exitUnavailable
 	case check.Sound:
 		if o.probe && !l.Proven() {
 			return exitUnproven
@@ -215,5 +209,5 @@ func (o *checkOptions) code(l *looked) int {
 	case check.NotInService:
 		return 0
 	}
-	return 1
+	return exitFailed
 }

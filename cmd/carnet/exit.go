@@ -17,6 +17,8 @@ const (
 	exitPlaceholder = 3
 	exitRefused     = 4
 	exitUnavailable = 5
+	exitUnsafe      = 6
+	exitUnproven    = 7
 )
 
 // exitTable is what `carnet help exit-codes` prints.
@@ -30,6 +32,8 @@ const exitTable = `Every command ends with one of these, so that a script need n
   4  refused, by carnet or by a cloud: asking again is of no use until somebody changes
      something; the error names who
   5  away: a cloud or the deployment gave no answer, or asks for patience; ask again later
+  6  check --probe: a destination let somebody in whom it must refuse
+  7  check --probe: the chain holds, and no probe was refused by the destination itself
 
 lab -- COMMAND ends as its command does.`
 
