@@ -51,7 +51,7 @@ func TestTheGoClient(t *testing.T) {
 	google, outbound := workersTokens(t, l)
 	for runtime, token := range map[string]string{"aws": outbound, "gcp": google} {
 		t.Run(runtime, func(t *testing.T) {
-			c := &client.Client{URL: startServer(t, l, runtime, dir), Proof: client.Token(constant(token))}
+			c := &client.Client{URL: startFunction(t, l, runtime, dir), Proof: client.Token(constant(token))}
 			store := s3Store{bucket: "acme-lake", client: s3.New(s3.Options{Region: region, HTTPClient: machine(t, l).Client(), Credentials: c.AWS("acme", "lake"), RetryMaxAttempts: 1})}
 			source := c.TokenSource(t.Context(), "acme", "drop")
 			db := sql.OpenDB(c.Connector("acme", "marts", func(cred *exchange.Credential) (driver.Connector, error) {
@@ -128,7 +128,7 @@ func TestSigV4ReachesTheIAMDoor(t *testing.T) {
 func TestTheAWSSDKsContainerEndpoint(t *testing.T) {
 	l, dir := startSample(t)
 	_, outbound := workersTokens(t, l)
-	at := startServer(t, l, "aws", dir) + "/v1/tenants/acme/destinations/"
+	at := startFunction(t, l, "aws", dir) + "/v1/tenants/acme/destinations/"
 	provider := endpointcreds.New(at+"lake/aws", func(o *endpointcreds.Options) { o.AuthorizationToken = outbound })
 	store := s3Store{bucket: "acme-lake", client: s3.New(s3.Options{Region: region, HTTPClient: machine(t, l).Client(), Credentials: aws.NewCredentialsCache(provider)})}
 	if err := store.put(t.Context(), "from-operator/by-container"); err != nil {
@@ -148,7 +148,7 @@ func TestGooglesLibrariesByExternalAccount(t *testing.T) {
 	proof := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, worker) }))
 	defer proof.Close()
 	file := []byte(`{"type":"external_account","audience":"` + api.Audience("acme", "drop") + `","subject_token_type":"urn:ietf:params:oauth:token-type:jwt",
-		"token_url":"` + startServer(t, l, "gcp", dir) + `/v1/token","credential_source":{"url":"` + proof.URL + `","format":{"type":"text"}}}`)
+		"token_url":"` + startFunction(t, l, "gcp", dir) + `/v1/token","credential_source":{"url":"` + proof.URL + `","format":{"type":"text"}}}`)
 	const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 	t.Run("x/oauth2", func(t *testing.T) {
 		creds, err := google.CredentialsFromJSONWithType(t.Context(), file, google.ExternalAccount, scope)

@@ -34,7 +34,7 @@ func foreignEnvironment(t *testing.T, l *lab.Lab, dir string) []string {
 	home := t.TempDir()
 	proof, file := filepath.Join(home, "token"), filepath.Join(home, "adc.json")
 	adc := `{"type":"external_account","audience":"` + api.Audience("acme", "drop") + `","subject_token_type":"urn:ietf:params:oauth:token-type:jwt",
-		"token_url":"` + startServer(t, l, "gcp", dir) + `/v1/token","credential_source":{"file":"` + proof + `"}}`
+		"token_url":"` + startFunction(t, l, "gcp", dir) + `/v1/token","credential_source":{"file":"` + proof + `"}}`
 	for name, text := range map[string]string{proof: google, file: adc} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func foreignEnvironment(t *testing.T, l *lab.Lab, dir string) []string {
 	}
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GOOGLE_APPLICATION_CREDENTIALS=" + file, "GOOGLE_CLOUD_PROJECT=acme-prod",
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + startServer(t, l, "aws", dir) + "/v1/tenants/acme/destinations/lake/aws",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + startFunction(t, l, "aws", dir) + "/v1/tenants/acme/destinations/lake/aws",
 		"AWS_CONTAINER_AUTHORIZATION_TOKEN=" + outbound, "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
 		"LAB_S3=" + plain(t, l, l.AWS.S3()), "LAB_GCS=" + plain(t, l, l.Google.Storage()),
 	}

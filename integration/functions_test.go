@@ -1,21 +1,16 @@
 package integration
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/shared/exchange/gcpid"
@@ -75,145 +70,10 @@ func asLambda(t *testing.T, l *lab.Lab) []string {
 	}
 }
 
-// A runtimeAPI is Lambda's side of a function: it hands out events and takes answers.
-// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
-type runtimeAPI struct {
-	*httptest.Server
-	events  chan string
-	answers chan lambdaAnswer
-	log     journal
-}
-
-// A journal is a process's output, read while it goes on.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-type lambdaAnswer struct {
-	kind    string // response, error, init
-	text    string
-	content string
-}
-
-func startLambda(t *testing.T, env ...string) *runtimeAPI {
-	t.Helper()
-	api := &runtimeAPI{events: make(chan string), answers: make(chan lambdaAnswer, 1)}
-	const at = "/2018-06-01/runtime/"
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+at+"invocation/next", func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case e := <-api.events:
-			w.Header().Set("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
-			w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(10*time.Second).UnixMilli()))
-			w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:111122223333:function:carnet-vend")
-			io.WriteString(w, e)
-		case <-r.Context().Done():
-		}
-	})
-	take := func(kind string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			text, err := io.ReadAll(r.Body)
-			if err != nil {
-				return
-			}
-			api.answers <- lambdaAnswer{kind, string(text), r.Header.Get("Content-Type")}
-			w.WriteHeader(http.StatusAccepted)
-		}
-	}
-	mux.HandleFunc("POST "+at+"invocation/{id}/response", take("response"))
-	mux.HandleFunc("POST "+at+"invocation/{id}/error", take("error"))
-	mux.HandleFunc("POST "+at+"init/error", take("init"))
-	api.Server = httptest.NewServer(mux)
-	cmd := exec.Command(built(t, "./functions/awslambda"))
-	cmd.Env = append(env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(api.URL, "http://"))
-	cmd.Stdout, cmd.Stderr = &api.log, &api.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		api.CloseClientConnections()
-		api.Close()
-		if t.Failed() {
-			t.Log(api.log.String())
-		}
-	})
-	return api
-}
-
-func (a *runtimeAPI) invoke(t *testing.T, event string) lambdaAnswer {
-	t.Helper()
-	select {
-	case a.events <- event:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the function asks for no event")
-	}
-	select {
-	case got := <-a.answers:
-		return got
-	case <-time.After(20 * time.Second):
-		t.Fatal("the function does not answer")
-	}
-	return lambdaAnswer{}
-}
-
-// urlEvent is the documented sample of a function URL's event, with what a test changes.
-// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
-func urlEvent(method, path, body string, change func(event map[string]any)) string {
-	event := map[string]any{
-		"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
-		"headers": map[string]any{"content-type": "application/json", "x-forwarded-proto": "https", "host": "abcdef.lambda-url.eu-west-1.on.aws"},
-		"requestContext": map[string]any{
-			"accountId": "111122223333", "apiId": "abcdef", "authentication": nil,
-			"authorizer": map[string]any{"iam": map[string]any{
-				"accessKey": "ASIAEXAMPLE", "accountId": "111122223333", "callerId": "AROAEXAMPLE:job-1", "cognitoIdentity": nil, "principalOrgId": nil,
-				"userArn": "arn:aws:sts::111122223333:assumed-role/sync-worker/job-1", "userId": "AROAEXAMPLE:job-1",
-			}},
-			"domainName": "abcdef.lambda-url.eu-west-1.on.aws", "domainPrefix": "abcdef",
-			"http":      map[string]any{"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7", "userAgent": "agent"},
-			"requestId": "id", "routeKey": "$default", "stage": "$default", "time": "24/Nov/2026:12:00:00 +0000", "timeEpoch": 1795521600000,
-		},
-		"body": body, "isBase64Encoded": false,
-	}
-	if change != nil {
-		change(event)
-	}
-	text, err := json.Marshal(event)
-	if err != nil {
-		panic(err) // maps of strings can be written
-	}
-	return string(text)
-}
-
 const lakeRequest = `{"tenant":"acme","destination":"lake"}`
 
 func iamOf(event map[string]any) map[string]any {
 	return event["requestContext"].(map[string]any)["authorizer"].(map[string]any)["iam"].(map[string]any)
-}
-
-// streamed takes a streamed answer apart: a prelude of JSON, eight zeros, the body.
-func streamed(t *testing.T, a lambdaAnswer) (status int, body string) {
-	t.Helper()
-	prelude, body, ok := strings.Cut(a.text, "\x00\x00\x00\x00\x00\x00\x00\x00")
-	var head struct{ StatusCode int }
-	if err := json.Unmarshal([]byte(prelude), &head); err != nil || !ok || a.kind != "response" || a.content != "application/vnd.awslambda.http-integration-response" {
-		t.Fatalf("not a streamed answer: %+v", a)
-	}
-	return head.StatusCode, body
 }
 
 func TestTheLambdaBehindItsURL(t *testing.T) {
@@ -270,14 +130,9 @@ func TestTheLambdaBehindItsURL(t *testing.T) {
 func TestTheLambdaBehindABufferedURL(t *testing.T) {
 	l, dir := startSample(t)
 	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_INVOKE_MODE=BUFFERED")...)
-	got := f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil))
-	var answer struct {
-		StatusCode int
-		Headers    map[string]string
-		Body       string
-	}
-	if err := json.Unmarshal([]byte(got.text), &answer); err != nil || answer.StatusCode != 200 || answer.Headers["Content-Type"] != "application/json" || !strings.Contains(answer.Body, `"session":{`) {
-		t.Errorf("%+v, %v", got, err)
+	status, header, body := buffered(t, f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil)))
+	if status != 200 || header["Content-Type"] != "application/json" || !strings.Contains(body, `"session":{`) {
+		t.Errorf("%d %v %s", status, header, body)
 	}
 }
 
@@ -340,80 +195,36 @@ func TestTheScheduleFunctionAnswersNoRequest(t *testing.T) {
 	}
 }
 
-func TestALambdaThatIsSetUpWronglySaysSo(t *testing.T) {
+// TestAFunctionThatIsSetUpWronglySaysSo in one line that has all of it.
+func TestAFunctionThatIsSetUpWronglySaysSo(t *testing.T) {
 	l, dir := startSample(t)
-	for want, env := range map[string][]string{
-		"CARNET_FUNCTION": append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=both"),
-		"CARNET_DOORS":    append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_DOORS=window", "CARNET_PROXY=maybe"),
-		"carnet.yaml":     append(environment(t, l, t.TempDir(), asLambda(t, l)...), "CARNET_FUNCTION=vend"),
-		"CARNET_CATALOG":  append(environment(t, l, "", asLambda(t, l)...), "CARNET_FUNCTION=vend"),
+	lambda := slices.Clip(append(asLambda(t, l), "CARNET_FUNCTION=vend", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1"))
+	cloud := []string{"FUNCTION_TARGET=Vend", "PORT=0"}
+	for name, x := range map[string]struct {
+		program, catalog string
+		env, want        []string
+	}{
+		"all at once": {"./functions/awslambda", "", append(lambda, "CARNET_FUNCTION=both", "CARNET_INVOKE_MODE=fast", "CARNET_DOORS=window", "CARNET_PROXY=maybe", "CARNET_WARM=cold", "CARNET_RUNTIME=azure"),
+			[]string{"CARNET_FUNCTION", "CARNET_INVOKE_MODE", "CARNET_DOORS", "CARNET_PROXY", "CARNET_WARM", "CARNET_RUNTIME", "CARNET_CATALOG"}},
+		"which function":         {"./functions/awslambda", dir, append(lambda, "CARNET_FUNCTION="), []string{"CARNET_FUNCTION is not set"}},
+		"a lab without its key":  {"./functions/awslambda", dir, append(lambda, "CARNET_LAB_CA="), []string{"CARNET_LAB_CA"}},
+		"nothing in the catalog": {"./functions/awslambda", t.TempDir(), lambda, []string{"carnet.yaml"}},
+		"no catalog":             {"./functions/gcpfunc/cmd", "", cloud, []string{"CARNET_CATALOG is not set"}},
+		"a door that is no door": {"./functions/gcpfunc/cmd", dir, append(cloud, "CARNET_DOORS=window", "CARNET_WARM=cold"), []string{"CARNET_DOORS", "CARNET_WARM"}},
 	} {
-		cmd := exec.Command(built(t, "./functions/awslambda"))
-		cmd.Env = append(env, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+		cmd := exec.Command(built(t, x.program))
+		cmd.Env = append(environment(t, l, x.catalog), x.env...)
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), want) {
-			t.Errorf("%s: %v: %s", want, err, out)
+		if err == nil {
+			t.Errorf("%s: it starts", name)
+		}
+		line, rest, _ := strings.Cut(string(out), "\n")
+		for _, want := range x.want {
+			if !strings.Contains(line, want) || rest != "" {
+				t.Errorf("%s: no %s in one line: %s", name, want, out)
+			}
 		}
 	}
-}
-
-// startCloudFunction starts the framework's own server with one of the two entry points.
-func startCloudFunction(t *testing.T, l *lab.Lab, dir, target string, more ...string) string {
-	t.Helper()
-	m, err := l.Machine("carnet-f-vend@operator-prod.iam.gserviceaccount.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := freePort(t)
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(built(t, "./functions/gcpfunc/cmd"))
-	cmd.Env = append(environment(t, l, dir, more...), "FUNCTION_TARGET="+target, "PORT="+port, "K_SERVICE=carnet", "CARNET_RUNTIME=gcp", "GCE_METADATA_HOST="+m.Metadata)
-	var log journal
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	for range 200 {
-		if conn, err := net.Dial("tcp", address); err == nil {
-			conn.Close()
-			return "http://" + address
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("the function does not listen")
-	return ""
-}
-
-func call(t *testing.T, method, to, body string, header ...string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, to, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Add(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
 }
 
 func TestTheCloudFunction(t *testing.T) {
@@ -458,6 +269,27 @@ func TestTheCloudFunctionsSchedule(t *testing.T) {
 	}
 	if status, _ := call(t, http.MethodGet, at+"/", ""); status != 404 {
 		t.Errorf("a GET: %d", status)
+	}
+}
+
+// TestACloudFunctionStartsOnceItsCatalogIsThere: what kept it from starting is asked about
+// with each request, and a caller is told no more than an id.
+func TestACloudFunctionStartsOnceItsCatalogIsThere(t *testing.T) {
+	l, dir := startSample(t)
+	away := filepath.Join(t.TempDir(), "catalog")
+	at := startCloudFunction(t, l, away, "Vend")
+	google, _ := workersTokens(t, l)
+	ask := func() (int, string) {
+		return call(t, http.MethodPost, at+"/v1/credentials", lakeRequest, "Authorization", "Bearer "+google)
+	}
+	if status, body := ask(); status != 500 || !strings.Contains(body, `"code":"internal"`) || !strings.Contains(body, `"request_id":"`) || strings.Contains(body, away) {
+		t.Errorf("without a catalog: %d %s", status, body)
+	}
+	if err := os.CopyFS(away, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := ask(); status != 200 {
+		t.Errorf("once it is there: %d %s", status, body)
 	}
 }
 

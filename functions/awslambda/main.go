@@ -5,14 +5,12 @@
 // asks, and answers nobody. So whoever may invoke the one has gained nothing of the
 // other, however it writes its event.
 //
-// CARNET_INVOKE_MODE is the function URL's: RESPONSE_STREAM, the default, or BUFFERED.
-// CARNET_WARM=off opens no connections before the first request.
-// The rest of the environment is that of package deployment.
+// CARNET_INVOKE_MODE is the function URL's: RESPONSE_STREAM, the default, or BUFFERED. The
+// rest of the environment is in docs/configuration.md.
 package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -33,7 +31,9 @@ func main() {
 // run builds everything in Lambda's init, which has a whole CPU whatever the function's
 // memory is.
 func run(ctx context.Context) error {
-	c, err := deployment.FromEnv()
+	function, errFunction := deployment.Choice("CARNET_FUNCTION", "vend, for the function with the URL, or schedule", "vend", "schedule")
+	mode, errMode := deployment.Choice("CARNET_INVOKE_MODE", "RESPONSE_STREAM or BUFFERED, as the function URL has it", "", "RESPONSE_STREAM", "BUFFERED")
+	c, err := deployment.FunctionFromEnv(errFunction, errMode)
 	if err != nil {
 		return err
 	}
@@ -41,29 +41,17 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if os.Getenv("CARNET_WARM") != "off" {
+	if c.Ahead {
 		d.Warm(ctx)
 	}
-	switch f := os.Getenv("CARNET_FUNCTION"); f {
-	case "vend":
-		return vend(d)
-	case "schedule":
-		lambda.Start(scheduler{d}.handle)
-		return nil
-	default:
-		return fmt.Errorf("CARNET_FUNCTION is %q: write vend, for the function with the URL, or schedule", f)
-	}
-}
-
-func vend(d *deployment.Deployment) error {
 	u := functionurl.URL{API: d.Handler}
-	switch mode := os.Getenv("CARNET_INVOKE_MODE"); mode {
-	case "", "RESPONSE_STREAM":
-		lambda.Start(u.Stream)
-	case "BUFFERED":
+	switch {
+	case function == "schedule":
+		lambda.Start(scheduler{d}.handle)
+	case mode == "BUFFERED":
 		lambda.Start(u.Buffer)
 	default:
-		return fmt.Errorf("CARNET_INVOKE_MODE is %q: write RESPONSE_STREAM or BUFFERED, as the function URL has it", mode)
+		lambda.Start(u.Stream)
 	}
 	return nil
 }

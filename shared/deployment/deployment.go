@@ -7,7 +7,6 @@ package deployment
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,40 +71,6 @@ const (
 	// there is.
 	DoorToken Door = "token"
 )
-
-// FromEnv reads the configuration from CARNET_CATALOG, CARNET_RUNTIME, CARNET_DOORS,
-// CARNET_LAB, CARNET_LAB_CA and CARNET_PROXY. The error names all that is wrong.
-func FromEnv() (Config, error) {
-	c := Config{
-		Catalog: os.Getenv("CARNET_CATALOG"),
-		Runtime: os.Getenv("CARNET_RUNTIME"),
-		Ahead:   os.Getenv("CARNET_WARM") != "off",
-		Transport: Transport{
-			Lab:   os.Getenv("CARNET_LAB"),
-			LabCA: os.Getenv("CARNET_LAB_CA"),
-		},
-	}
-	var wrong []error
-	switch v := os.Getenv("CARNET_PROXY"); v {
-	case "", "off":
-	case "environment":
-		c.Transport.Proxy = true
-	default:
-		wrong = append(wrong, fmt.Errorf("CARNET_PROXY is %q: write environment, to use HTTPS_PROXY and NO_PROXY, or leave it out", v))
-	}
-	for _, d := range strings.Split(cmp.Or(os.Getenv("CARNET_DOORS"), string(DoorIAM)), ",") {
-		if d = strings.TrimSpace(d); d != string(DoorIAM) && d != string(DoorToken) {
-			wrong = append(wrong, fmt.Errorf("CARNET_DOORS has %q: write iam, token, or iam,token", d))
-		}
-		c.Doors = append(c.Doors, Door(d))
-	}
-	if r := c.Runtime; r != "" && r != onAWS && r != onGCP {
-		wrong = append(wrong, fmt.Errorf("CARNET_RUNTIME is %q: write aws or gcp, or leave it out", r))
-	}
-	return c, errors.Join(wrong...)
-}
-
-var errNoCatalog = errors.New("CARNET_CATALOG is not set: write the folder, or s3://BUCKET/PREFIX, or gs://BUCKET/PREFIX, that holds carnet.yaml and tenants/")
 
 // A Deployment is a process that can vend.
 type Deployment struct {
