@@ -64,10 +64,10 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("%s ends with %d, not %d", c.what, got, c.code)
 		}
 	}
-	got := carnet(t, "", "", "help", "exit-codes")
-	for code := range 6 {
-		if !strings.Contains(got.out, fmt.Sprintf("\n  %d  ", code)) {
-			t.Errorf("carnet help exit-codes does not say what %d means", code)
+	help, page := carnet(t, "", "", "help", "exit-codes"), readFile(t, repository, "docs/command.md")
+	for code := range exitUnproven + 1 {
+		if !strings.Contains(help.out, fmt.Sprintf("\n  %d  ", code)) || !strings.Contains(page, fmt.Sprintf("\n| %d | ", code)) {
+			t.Errorf("carnet help exit-codes, or docs/command.md, does not say what %d means", code)
 		}
 	}
 }
