@@ -48,6 +48,30 @@ func foreignEnvironment(t *testing.T, l *lab.Lab, dir string) []string {
 	}
 }
 
+// besideTheHelper points a client at `carnet serve --local`: AWS's by the container endpoint
+// and Google's by the metadata server.
+func besideTheHelper(t *testing.T, l *lab.Lab, dir string) []string {
+	t.Helper()
+	_, outbound := workersTokens(t, l)
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "GOOGLE_CLOUD_PROJECT=acme-prod", "AWS_EC2_METADATA_DISABLED=true",
+		"LAB_S3=" + plain(t, l, l.AWS.S3()), "LAB_GCS=" + plain(t, l, l.Google.Storage()),
+	}
+	for name, value := range startHelper(t, []string{"HOME=" + t.TempDir(), "JOB_TOKEN=" + outbound}, "--proof", "env:JOB_TOKEN", "--url", startFunction(t, l, "aws", dir)) {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// inBothWays runs a client's script at the token door, and beside the helper.
+func inBothWays(t *testing.T, run func(t *testing.T, env []string)) {
+	t.Helper()
+	l, dir := startSample(t)
+	for way, environment := range map[string]func(*testing.T, *lab.Lab, string) []string{"at the token door": foreignEnvironment, "beside the helper": besideTheHelper} {
+		t.Run(way, func(t *testing.T) { run(t, environment(t, l, dir)) })
+	}
+}
+
 func runForeign(t *testing.T, env []string, dir, program string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
@@ -64,10 +88,11 @@ func TestPythonClients(t *testing.T) {
 	if python == "" {
 		t.Skip("CARNET_PYTHON names no Python with the packages: scripts/test-peers installs one and runs this test")
 	}
-	l, dir := startSample(t)
-	for _, script := range []string{"s3.py", "gcs.py"} {
-		runForeign(t, foreignEnvironment(t, l, dir), "foreign", python, script)
-	}
+	inBothWays(t, func(t *testing.T, env []string) {
+		for _, script := range []string{"s3.py", "gcs.py"} {
+			runForeign(t, env, "foreign", python, script)
+		}
+	})
 }
 
 func TestJavaScriptClients(t *testing.T) {
@@ -75,17 +100,18 @@ func TestJavaScriptClients(t *testing.T) {
 	if packages == "" {
 		t.Skip("CARNET_NODE names no folder with the packages: scripts/test-peers installs them and runs this test")
 	}
-	l, dir := startSample(t)
-	for _, script := range []string{"s3.mjs", "gcs.mjs"} {
-		text, err := os.ReadFile(filepath.Join("foreign", script))
-		if err != nil {
-			t.Fatal(err)
+	inBothWays(t, func(t *testing.T, env []string) {
+		for _, script := range []string{"s3.mjs", "gcs.mjs"} {
+			text, err := os.ReadFile(filepath.Join("foreign", script))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(packages, script), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			runForeign(t, env, packages, "node", script)
 		}
-		if err := os.WriteFile(filepath.Join(packages, script), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		runForeign(t, foreignEnvironment(t, l, dir), packages, "node", script)
-	}
+	})
 }
 
 func TestAWSCommandLine(t *testing.T) {

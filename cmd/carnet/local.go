@@ -86,7 +86,8 @@ func (h *helper) guide(cmd *cobra.Command, address string) {
 	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, first(h.destination, "DESTINATION"))
 	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN=%s\n", h.token)
 	if h.destination != "" {
-		fmt.Fprintf(out, "# for Google's\nexport GCE_METADATA_HOST=%s\n", address)
+		fmt.Fprintf(out, "# for Google's; the second one is google-auth's for Python, which looks there whether anybody is in\n")
+		fmt.Fprintf(out, "export GCE_METADATA_HOST=%[1]s\nexport GCE_METADATA_IP=%[1]s\n", address)
 	}
 }
 
@@ -146,9 +147,11 @@ func (h *helper) metadata(w http.ResponseWriter, r *http.Request) {
 	name, part, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, accounts), "/")
 	switch {
 	case r.URL.Path == "/":
-		w.WriteHeader(http.StatusOK) // how libraries find out that somebody is there
+		w.WriteHeader(http.StatusOK) // how Google's libraries find out that somebody is there
 	case r.Header.Get("Metadata-Flavor") != "Google" || r.Header.Get("X-Forwarded-For") != "":
 		http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
+	case r.URL.Path == "/computeMetadata/v1/instance":
+		fmt.Fprintln(w, "service-accounts/") // and how those in JavaScript do
 	case !strings.HasPrefix(r.URL.Path, accounts) || name == "" || h.destination == "":
 		http.NotFound(w, r)
 	default:

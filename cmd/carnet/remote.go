@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"carnet.dev/carnet/client"
+	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
 )
 
@@ -30,13 +32,27 @@ func (r *remote) client() (*client.Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && !loopback(u.Hostname()) {
 		return nil, fmt.Errorf("--url is %q: write the https URL of a deployment", r.url)
 	}
-	proof, err := r.prove(u)
-	return &client.Client{URL: strings.TrimSuffix(r.url, "/"), Proof: proof}, err
+	web, err := way(u)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := r.prove(u, web)
+	return &client.Client{URL: strings.TrimSuffix(r.url, "/"), Proof: proof, HTTP: web}, err
+}
+
+// way is how a deployment is reached: nil for the client's own, and by the lab where the
+// environment names one.
+func way(u *url.URL) (*http.Client, error) {
+	c, err := deployment.FromEnv()
+	if err != nil || c.Transport.Lab == "" {
+		return nil, err
+	}
+	return c.Transport.Client(func(host string) bool { return host == u.Hostname() })
 }
 
 func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
 
-func (r *remote) prove(u *url.URL) (client.Proof, error) {
+func (r *remote) prove(u *url.URL, web *http.Client) (client.Proof, error) {
 	kind, rest, _ := strings.Cut(r.proof, ":")
 	if kind == "" {
 		switch {
@@ -48,7 +64,7 @@ func (r *remote) prove(u *url.URL) (client.Proof, error) {
 	}
 	switch kind {
 	case "sigv4":
-		return signed(u)
+		return signed(u, cmp.Or(web, http.DefaultClient))
 	case "google":
 		return client.Token(idToken(r.audience)), r.needsAudience()
 	case "cloudrun":
@@ -74,7 +90,7 @@ func (r *remote) needsAudience() error {
 }
 
 // signed signs for a function URL, whose Region is in its name.
-func signed(u *url.URL) (client.Proof, error) {
+func signed(u *url.URL, web *http.Client) (client.Proof, error) {
 	region := environment("AWS_REGION", "")
 	if _, rest, ok := strings.Cut(u.Hostname(), ".lambda-url."); ok {
 		region, _, _ = strings.Cut(rest, ".")
@@ -82,7 +98,7 @@ func signed(u *url.URL) (client.Proof, error) {
 	if region == "" {
 		return nil, fmt.Errorf("the URL names no Region: set AWS_REGION")
 	}
-	credentials, err := platform.Credentials(region, http.DefaultClient)
+	credentials, err := platform.Credentials(region, web)
 	return client.SigV4(credentials, region), err
 }
 
