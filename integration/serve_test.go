@@ -31,8 +31,15 @@ import (
 // startServe runs `carnet serve` and waits for its address.
 func startServe(t *testing.T, l *lab.Lab, dir string, env ...string) (string, *exec.Cmd) {
 	t.Helper()
-	cmd := exec.Command(built(t, "./cmd/carnet"), "serve", "--listen", "127.0.0.1:0")
-	cmd.Env = environment(t, l, dir, env...)
+	at, cmd := startServing(t, environment(t, l, dir, env...), "serve", "--listen", "127.0.0.1:0")
+	return "http://" + at, cmd
+}
+
+// startServing runs the command and waits until it listens.
+func startServing(t *testing.T, env []string, args ...string) (address string, cmd *exec.Cmd) {
+	t.Helper()
+	cmd = exec.Command(built(t, "./cmd/carnet"), args...)
+	cmd.Env = env
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +54,7 @@ func startServe(t *testing.T, l *lab.Lab, dir string, env ...string) (string, *e
 		var said struct{ Msg, Address string }
 		if json.Unmarshal(lines.Bytes(), &said) == nil && said.Msg == "listening" {
 			go io.Copy(io.Discard, pipe)
-			return "http://" + said.Address, cmd
+			return said.Address, cmd
 		}
 		t.Log(lines.Text())
 	}

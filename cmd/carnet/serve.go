@@ -89,15 +89,16 @@ func serve(ctx context.Context, listen, cert, key string, h http.Handler) error 
 		return err
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
+	begin := s.Serve
+	if cert != "" {
+		if s.TLSConfig, err = (&certificate{file: cert, key: key}).config(); err != nil {
+			return err
+		}
+		begin = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+	}
 	slog.Info("listening", "address", l.Addr().String())
 	ended := make(chan error, 1)
-	go func() {
-		if cert != "" {
-			ended <- s.ServeTLS(l, cert, key)
-		} else {
-			ended <- s.Serve(l)
-		}
-	}()
+	go func() { ended <- begin(l) }()
 	select {
 	case err := <-ended:
 		return err
