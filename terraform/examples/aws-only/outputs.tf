@@ -8,6 +8,11 @@ output "catalog" {
   value       = module.function.catalog
 }
 
+output "secrets" {
+  description = "The secrets that were made, by name: what to write as `secret:` or `deliver:` into a tenant's file."
+  value       = module.function.secret_arns
+}
+
 output "tenant_roles" {
   description = "What the customers' roles trust, by tenant."
   value       = { for t, m in module.tenant : t => m.role_arn }

@@ -2,59 +2,102 @@
 # through which the roles enter Google Cloud.
 
 locals {
+  # As strings, so that they are known when planning.
   role_arn        = "arn:aws:iam::${var.account_id}:role/carnet-f-vend"
+  nobody_arn      = "arn:aws:iam::${var.account_id}:role/carnet-nobody"
   service_account = "carnet-f-vend@${var.project_id}.iam.gserviceaccount.com"
+  nobody          = "carnet-nobody@${var.project_id}.iam.gserviceaccount.com"
   lambda_zip      = "${var.dist}/awslambda-arm64.zip"
   source_zip      = "${var.dist}/gcpfunc.zip"
+}
 
-  # carnet.yaml: what people wrote, and what only Terraform knows.
-  operator_file = yamlencode(merge(module.catalog.operator, {
-    runtime = {
-      aws = { role = local.role_arn, region = var.aws_region }
-      gcp = { service_account = local.service_account }
-    }
-    region    = var.aws_region
-    providers = module.federation.providers
-  }))
+data "google_project" "this" {
+  project_id = var.project_id
 }
 
 module "catalog" {
-  source      = "../../modules/catalog"
-  catalog_dir = "${path.root}/catalog"
-  account_id  = var.account_id
-  project_id  = var.project_id
+  source                  = "../../modules/catalog"
+  catalog_dir             = "${path.root}/catalog"
+  account_id              = var.account_id
+  project_id              = var.project_id
+  runtime_role_arn        = local.role_arn
+  runtime_service_account = local.service_account
+  nobody_role_arn         = local.nobody_arn
+  nobody_service_account  = local.nobody
+  aws_region              = var.aws_region
+  pool_providers          = module.federation.providers
+}
+
+module "outbound" {
+  source = "../../modules/aws-outbound"
+  count  = var.outbound_tokens ? 1 : 0
 }
 
 module "federation" {
-  source         = "../../modules/federation"
-  project_id     = var.project_id
-  project_number = var.project_number
-  account_id     = var.account_id
+  source          = "../../modules/federation"
+  project_id      = var.project_id
+  project_number  = data.google_project.this.number
+  account_id      = var.account_id
+  outbound_jwt    = var.outbound_tokens
+  outbound_issuer = one(module.outbound[*].issuer)
 }
 
 module "aws_function" {
-  source            = "../../modules/aws-function"
-  account_id        = var.account_id
-  region            = var.aws_region
-  zip               = local.lambda_zip
-  zip_sha256_base64 = fileexists(local.lambda_zip) ? filebase64sha256(local.lambda_zip) : null
-  catalog_bucket    = var.catalog_bucket
-  catalog_files     = module.catalog.files
-  operator_file     = local.operator_file
-  tenant_role_arns  = module.catalog.role_arns
-  callers           = var.aws_callers
+  source                 = "../../modules/aws-function"
+  account_id             = var.account_id
+  region                 = var.aws_region
+  zip                    = local.lambda_zip
+  zip_sha256_base64      = fileexists(local.lambda_zip) ? filebase64sha256(local.lambda_zip) : null
+  catalog_bucket         = var.catalog_bucket
+  catalog_files          = module.catalog.files
+  operator_file          = module.catalog.operator_file
+  tenant_role_arns       = module.catalog.role_arns
+  destination_role_arns  = module.catalog.destination_role_arns
+  jwt_audiences          = compact([module.federation.jwt_audience])
+  callers                = var.aws_callers
+  doors                  = var.token_door_concurrency == null ? ["iam"] : ["iam", "token"]
+  token_door_concurrency = var.token_door_concurrency
+  key_secrets            = var.aws_key_secrets
+  delivered_secrets      = var.aws_delivered_secrets
+  alarm_topic_arns       = var.alarm_topic_arns
+  log_retention_days     = var.log_retention_days
+  kms_key_arn            = var.aws_kms_key_arn
+  permissions_boundary   = var.permissions_boundary
+  subnet_ids             = var.subnet_ids
+  security_group_ids     = var.security_group_ids
+  force_destroy          = !var.prevent_destroy
+
+  # Before the jobs: every chain is tried in the night, and secrets are filled all day.
+  schedules = {
+    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all" } }
+    deliver = { expression = "rate(30 minutes)", input = { action = "deliver", tenants = "all" } }
+  }
 }
 
 module "gcp_function" {
-  source         = "../../modules/gcp-function"
-  project_id     = var.project_id
-  region         = var.gcp_region
-  zip            = local.source_zip
-  zip_hash       = fileexists(local.source_zip) ? filesha256(local.source_zip) : "not-packaged-yet"
-  catalog_bucket = var.catalog_bucket
-  catalog_files  = module.catalog.files
-  operator_file  = local.operator_file
-  callers        = var.gcp_callers
+  source                = "../../modules/gcp-function"
+  project_id            = var.project_id
+  region                = var.gcp_region
+  zip                   = local.source_zip
+  zip_hash              = fileexists(local.source_zip) ? filesha256(local.source_zip) : "not-packaged-yet"
+  catalog_bucket        = var.catalog_bucket
+  catalog_files         = module.catalog.files
+  operator_file         = module.catalog.operator_file
+  callers               = var.gcp_callers
+  doors                 = var.token_door_instances == null ? ["iam"] : ["iam", "token"]
+  token_door_instances  = var.token_door_instances
+  read_secrets          = var.gcp_key_secrets
+  deliver_secrets       = var.gcp_delivered_secrets
+  notification_channels = var.notification_channels
+  log_retention_days    = var.log_retention_days
+  kms_key               = var.gcp_kms_key
+  vpc_connector         = var.vpc_connector
+  force_destroy         = !var.prevent_destroy
+
+  schedules = {
+    check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all" } }
+    deliver = { cron = "*/30 * * * *", input = { action = "deliver", tenants = "all" } }
+  }
 }
 
 module "gcp_tenant" {
@@ -64,13 +107,12 @@ module "gcp_tenant" {
   service_account         = each.value.service_account
   entry                   = each.value.entry
   tenant_role_arn         = each.value.tenant_role_arn
-  runtime_service_account = local.service_account
-  runtime_role_arn        = local.role_arn
+  runtime_service_account = module.gcp_function.service_account
+  runtime_role_arn        = module.aws_function.role_arn
   aws_pool                = module.federation.aws_pool
+  jwt_pool                = module.federation.jwt_pool
   pass_role               = module.federation.pass_role
   prevent_destroy         = var.prevent_destroy
-
-  depends_on = [module.gcp_function] # a member has to stand before it is bound
 }
 
 module "aws_tenant" {
@@ -79,14 +121,14 @@ module "aws_tenant" {
   tenant           = each.key
   role_arn         = each.value.role_arn
   external_id      = each.value.external_id
+  next_external_id = each.value.next_external_id
   enter_role_arns  = each.value.enter_role_arns
-  jwt_audiences    = each.value.jwt_audiences
-  runtime_role_arn = local.role_arn
+  jwt_audiences    = concat(compact([module.federation.jwt_audience]), each.value.jwt_audiences)
+  runtime_role_arn = module.aws_function.role_arn
   google_subjects = concat(
     [module.gcp_function.unique_id],
-    each.value.service_account == null ? [] : [module.gcp_tenant[each.key].unique_id],
+    each.value.service_account == null ? [] : [for m in [module.gcp_tenant[each.key]] : m.unique_id],
   )
-  prevent_destroy = var.prevent_destroy
-
-  depends_on = [module.aws_function] # IAM takes no role as a principal that does not stand yet
+  prevent_destroy      = var.prevent_destroy
+  permissions_boundary = var.permissions_boundary
 }

@@ -13,7 +13,17 @@ output "providers" {
   value       = module.federation.providers
 }
 
-output "operator_file" {
-  description = "carnet.yaml as the functions read it."
-  value       = local.operator_file
+output "secrets" {
+  description = "The secrets that were made on AWS, by name: what to write as `secret:` or `deliver:` into a tenant's file."
+  value       = module.aws_function.secret_arns
+}
+
+output "tenant_roles" {
+  description = "What the customers' roles trust, by tenant."
+  value       = { for t, m in module.aws_tenant : t => m.role_arn }
+}
+
+output "tenant_accounts" {
+  description = "What the customers' accounts let in, by tenant, with the numeric id that their roles on AWS name."
+  value       = { for t, m in module.gcp_tenant : t => { service_account = m.email, unique_id = m.unique_id } }
 }

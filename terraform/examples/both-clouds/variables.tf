@@ -1,3 +1,5 @@
+# The five lines to fill in.
+
 variable "account_id" {
   type        = string
   description = "Your AWS account, 12 digits in quotes."
@@ -11,16 +13,6 @@ variable "account_id" {
 variable "project_id" {
   type        = string
   description = "Your Google Cloud project."
-}
-
-variable "project_number" {
-  type        = string
-  description = "Its number, in quotes."
-
-  validation {
-    condition     = can(regex("^[0-9]+$", var.project_number))
-    error_message = "project_number is digits, in quotes."
-  }
 }
 
 variable "catalog_bucket" {
@@ -38,6 +30,8 @@ variable "gcp_callers" {
   description = "The accounts of your sync jobs on Google Cloud: serviceAccount:EMAIL."
 }
 
+# What may be changed.
+
 variable "aws_region" {
   type        = string
   description = "Where carnet runs on AWS."
@@ -50,6 +44,102 @@ variable "gcp_region" {
   default     = "europe-west1"
 }
 
+variable "alarm_topic_arns" {
+  type        = list(string)
+  description = "SNS topics that alarms tell. None: the alarms stand and tell nobody."
+  default     = []
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "How long logs, the audit records among them, are kept."
+  default     = 400
+}
+
+variable "aws_kms_key_arn" {
+  type        = string
+  description = "Key that encrypts the bucket, the logs, the secrets, the schedules and the queue on AWS. docs/deploy-aws.md says what its policy must allow. None: AWS's own keys."
+  default     = null
+}
+
+variable "permissions_boundary" {
+  type        = string
+  description = "Policy that bounds every role on AWS, where the account insists on one."
+  default     = null
+}
+
+variable "subnet_ids" {
+  type        = list(string)
+  description = "Private subnets behind a NAT gateway, for a fixed address that customers can let in. None: Lambda's own network."
+  default     = []
+}
+
+variable "security_group_ids" {
+  type        = list(string)
+  description = "Security groups in those subnets, which let HTTPS out."
+  default     = []
+}
+
+variable "token_door_concurrency" {
+  type        = number
+  description = "Opens the token door on AWS, a URL for everybody behind which carnet verifies a token, to so many requests at a time. None: it stays shut."
+  default     = null
+}
+
+variable "notification_channels" {
+  type        = list(string)
+  description = "Channels that alerts tell. None: the alerts stand and tell nobody."
+  default     = []
+}
+
+variable "gcp_kms_key" {
+  type        = string
+  description = "Key that encrypts the buckets, the secrets, the functions and their images. docs/deploy-gcp.md says who must be let use it. None: Google's own keys."
+  default     = null
+}
+
+variable "vpc_connector" {
+  type        = string
+  description = "Connector into a network whose Cloud NAT has a fixed address that customers can let in. None: Google's own network."
+  default     = null
+}
+
+variable "token_door_instances" {
+  type        = number
+  description = "Opens the token door: everybody is let through to carnet, which verifies a token, on so many instances at most. None: it stays shut."
+  default     = null
+}
+
+variable "aws_key_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for private keys (`secret:` of Snowflake destinations)."
+  default     = []
+}
+
+variable "aws_delivered_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for the schedule to fill (`deliver:` of the tenants' files)."
+  default     = []
+}
+
+variable "gcp_key_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for private keys (`secret:` of Snowflake destinations)."
+  default     = []
+}
+
+variable "gcp_delivered_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for the schedule to fill (`deliver:` of the tenants' files)."
+  default     = []
+}
+
+variable "outbound_tokens" {
+  type        = bool
+  description = "Turn on the account's outbound tokens (sts:GetWebIdentityToken) and a pool that takes them. One switch for the whole account: where it is on already, import it."
+  default     = false
+}
+
 variable "dist" {
   type        = string
   description = "Where scripts/package put what it made."
@@ -58,6 +148,6 @@ variable "dist" {
 
 variable "prevent_destroy" {
   type        = bool
-  description = "Keep the tenants' identities from being deleted: false for trials only."
+  description = "Keep the tenants' identities and the catalog's bucket from being deleted: false for trials only."
   default     = true
 }

@@ -1,25 +1,28 @@
 # carnet on Google Cloud alone: the functions, and an account for each tenant of the catalog.
 
 locals {
+  # As strings, so that they are known when planning.
   service_account = "carnet-f-vend@${var.project_id}.iam.gserviceaccount.com"
+  nobody          = "carnet-nobody@${var.project_id}.iam.gserviceaccount.com"
+}
 
-  # carnet.yaml: what people wrote, and what only Terraform knows.
-  operator_file = yamlencode(merge(module.catalog.operator, {
-    runtime = { gcp = { service_account = local.service_account } }
-    region  = var.aws_region
-  }))
+data "google_project" "this" {
+  project_id = var.project_id
 }
 
 module "catalog" {
-  source      = "../../modules/catalog"
-  catalog_dir = "${path.root}/catalog"
-  project_id  = var.project_id
+  source                  = "../../modules/catalog"
+  catalog_dir             = "${path.root}/catalog"
+  project_id              = var.project_id
+  runtime_service_account = local.service_account
+  nobody_service_account  = local.nobody
+  aws_region              = var.aws_region
 }
 
 module "federation" {
   source         = "../../modules/federation"
   project_id     = var.project_id
-  project_number = var.project_number
+  project_number = data.google_project.this.number
 }
 
 module "function" {
@@ -30,10 +33,19 @@ module "function" {
   zip_hash              = fileexists(var.zip) ? filesha256(var.zip) : "not-packaged-yet"
   catalog_bucket        = var.catalog_bucket
   catalog_files         = module.catalog.files
-  operator_file         = local.operator_file
+  operator_file         = module.catalog.operator_file
   callers               = var.callers
+  doors                 = var.token_door_instances == null ? ["iam"] : ["iam", "token"]
+  token_door_instances  = var.token_door_instances
+  read_secrets          = var.key_secrets
+  deliver_secrets       = var.delivered_secrets
   notification_channels = var.notification_channels
+  log_retention_days    = var.log_retention_days
+  kms_key               = var.kms_key
+  vpc_connector         = var.vpc_connector
+  force_destroy         = !var.prevent_destroy
 
+  # Before the jobs: every chain is tried in the night, and secrets are filled all day.
   schedules = {
     check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all", refusals = true } }
     deliver = { cron = "*/30 * * * *", input = { action = "deliver", tenants = "all" } }
@@ -46,9 +58,7 @@ module "tenant" {
   tenant                  = each.key
   service_account         = each.value.service_account
   entry                   = each.value.entry
-  runtime_service_account = local.service_account
+  runtime_service_account = module.function.service_account
   pass_role               = module.federation.pass_role
   prevent_destroy         = var.prevent_destroy
-
-  depends_on = [module.function] # a member has to stand before it is bound
 }

@@ -10,5 +10,5 @@ output "catalog" {
 
 output "tenant_accounts" {
   description = "What the customers' accounts let in, by tenant, with the numeric id that their roles on AWS name."
-  value       = { for t, m in module.tenant : t => { service_account = module.catalog.gcp_tenants[t].service_account, unique_id = m.unique_id } }
+  value       = { for t, m in module.tenant : t => { service_account = m.email, unique_id = m.unique_id } }
 }

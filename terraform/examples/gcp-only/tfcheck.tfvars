@@ -1,5 +1,4 @@
 project_id      = "operator-prod"
-project_number  = "123456789012"
 region          = "europe-west1"
 catalog_bucket  = "operator-carnet-catalog"
 callers         = ["serviceAccount:sync-worker@operator-prod.iam.gserviceaccount.com"]

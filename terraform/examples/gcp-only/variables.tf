@@ -1,16 +1,8 @@
+# The four lines to fill in.
+
 variable "project_id" {
   type        = string
   description = "Your Google Cloud project."
-}
-
-variable "project_number" {
-  type        = string
-  description = "Its number, in quotes: gcloud projects describe PROJECT --format 'value(projectNumber)'."
-
-  validation {
-    condition     = can(regex("^[0-9]+$", var.project_number))
-    error_message = "project_number is digits, in quotes."
-  }
 }
 
 variable "region" {
@@ -28,9 +20,47 @@ variable "callers" {
   description = "The accounts of your sync jobs: serviceAccount:EMAIL."
 }
 
+# What may be changed.
+
 variable "notification_channels" {
   type        = list(string)
-  description = "Channels that alerts tell."
+  description = "Channels that alerts tell. None: the alerts stand and tell nobody."
+  default     = []
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "How long logs, the audit records among them, are kept."
+  default     = 400
+}
+
+variable "kms_key" {
+  type        = string
+  description = "Key that encrypts the buckets, the secrets, the functions and their images. docs/deploy-gcp.md says who must be let use it. None: Google's own keys."
+  default     = null
+}
+
+variable "vpc_connector" {
+  type        = string
+  description = "Connector into a network whose Cloud NAT has a fixed address that customers can let in. None: Google's own network."
+  default     = null
+}
+
+variable "token_door_instances" {
+  type        = number
+  description = "Opens the token door: everybody is let through to carnet, which verifies a token, on so many instances at most. None: it stays shut."
+  default     = null
+}
+
+variable "key_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for private keys (`secret:` of Snowflake destinations)."
+  default     = []
+}
+
+variable "delivered_secrets" {
+  type        = set(string)
+  description = "Names of secrets to make for the schedule to fill (`deliver:` of the tenants' files)."
   default     = []
 }
 
@@ -48,6 +78,6 @@ variable "zip" {
 
 variable "prevent_destroy" {
   type        = bool
-  description = "Keep the tenants' accounts from being deleted: false for trials only."
+  description = "Keep the tenants' identities and the catalog's bucket from being deleted: false for trials only."
   default     = true
 }

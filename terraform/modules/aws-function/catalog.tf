@@ -2,8 +2,9 @@
 # with what only Terraform knows.
 
 resource "aws_s3_bucket" "catalog" {
-  bucket = var.catalog_bucket
-  tags   = var.tags
+  bucket        = var.catalog_bucket
+  force_destroy = var.force_destroy
+  tags          = var.tags
 }
 
 resource "aws_s3_bucket_public_access_block" "catalog" {

@@ -1,5 +1,6 @@
 locals {
   functions = toset(["vend", "schedule"])
+  role_arn  = "arn:aws:iam::${var.account_id}:role/${var.role_name}"
   arn       = { for f in local.functions : f => "arn:aws:lambda:${var.region}:${var.account_id}:function:${var.name}-${f}" }
   prefix    = "live"
 
@@ -17,17 +18,17 @@ locals {
       { Sid = "Logs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = [for f in sort(local.functions) : "arn:aws:logs:${var.region}:${var.account_id}:log-group:/aws/lambda/${var.name}-${f}:*"] },
       { Sid = "DeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"] },
     ],
-    # The roles are listed, never a pattern: a role that somebody makes tomorrow is not entered.
-    length(var.tenant_role_arns) == 0 ? [] : [{ Sid = "EnterTenants", Effect = "Allow", Action = ["sts:AssumeRole"], Resource = sort(var.tenant_role_arns) }],
-    length(var.read_secret_arns) == 0 ? [] : [{ Sid = "ReadKeys", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = sort(var.read_secret_arns) }],
-    length(var.deliver_secret_arns) == 0 ? [] : [{ Sid = "Deliver", Effect = "Allow", Action = ["secretsmanager:PutSecretValue", "secretsmanager:DescribeSecret"], Resource = sort(var.deliver_secret_arns) }],
     var.kms_key_arn == null ? [] : [{ Sid = "Key", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.kms_key_arn] }],
   )
 
   # Statements with a condition are of another shape, and so are put beside the others as text.
   outbound = length(var.jwt_audiences) == 0 ? [] : [jsonencode({
-    Sid       = "ProveItself", Effect = "Allow", Action = ["sts:GetWebIdentityToken"], Resource = ["*"]
-    Condition = { "ForAllValues:StringEquals" = { "sts:IdentityTokenAudience" = sort(var.jwt_audiences) } }
+    Sid = "ProveItself", Effect = "Allow", Action = ["sts:GetWebIdentityToken"], Resource = ["*"]
+    # ForAllValues holds of no values at all, so Null stands beside it.
+    Condition = {
+      "ForAllValues:StringEquals" = { "sts:IdentityTokenAudience" = sort(var.jwt_audiences) }
+      Null                        = { "sts:IdentityTokenAudience" = "false" }
+    }
   })]
   network = length(var.subnet_ids) == 0 ? [] : [jsonencode({
     # What Lambda needs to put a function into a network; EC2 takes no resource for these.
@@ -54,6 +55,13 @@ resource "aws_iam_role_policy" "function" {
   name   = "carnet"
   role   = aws_iam_role.function.name
   policy = local.policy
+
+  lifecycle {
+    precondition {
+      condition     = length(local.policy) <= 8192
+      error_message = "The function's policy has ${length(local.policy)} characters, and a role's inline policies 10,240 together (IAM quotas): name fewer audiences in jwt_audiences."
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "function" {
@@ -105,13 +113,9 @@ resource "aws_lambda_function" "function" {
       condition     = !contains(var.doors, "iam") || length(var.callers) > 0
       error_message = "Nobody may call the iam door: name the jobs' roles in callers, or open the token door alone."
     }
-    precondition {
-      condition     = length(local.policy) <= 10240
-      error_message = "The function's policy has ${length(local.policy)} characters, and a role's inline policies 10,240 (IAM quotas): split the tenants over two deployments."
-    }
   }
 
-  depends_on = [aws_iam_role_policy.function, aws_cloudwatch_log_group.function]
+  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy_attachment.enter, aws_cloudwatch_log_group.function]
 }
 
 # A URL belongs to a function or to an alias of it: an alias for each door, and one for the

@@ -1,6 +1,19 @@
 output "role_arn" {
   description = "The runtime: what carnet.yaml has as runtime.aws.role, and the tenants' roles trust."
-  value       = aws_iam_role.function.arn
+  value       = local.role_arn
+  # Known when planning, and yet made before who trusts it: IAM takes no principal that does
+  # not stand.
+  depends_on = [aws_iam_role.function]
+}
+
+output "nobody_role_arn" {
+  description = "Who asks in vain: carnet.yaml's nobody.aws.role. Null without nobody_role_name."
+  value       = var.nobody_role_name == null ? null : "arn:aws:iam::${var.account_id}:role/${var.nobody_role_name}"
+}
+
+output "secret_arns" {
+  description = "The secrets that were made here, by name: what to write as `secret:` or `deliver:` into a tenant's file."
+  value       = { for n, s in merge(aws_secretsmanager_secret.read, aws_secretsmanager_secret.deliver) : n => s.arn }
 }
 
 output "urls" {

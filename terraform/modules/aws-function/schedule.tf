@@ -30,10 +30,15 @@ resource "aws_iam_role_policy" "scheduler" {
   role = aws_iam_role.scheduler.name
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      { Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = ["${local.arn["schedule"]}:schedule"] },
-      { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"] },
-    ]
+    Statement = concat(
+      [
+        { Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = ["${local.arn["schedule"]}:schedule"] },
+        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"] },
+      ],
+      # It reads its own schedule's input, and writes to the queue.
+      # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+      [for k in compact([var.kms_key_arn]) : { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [k] }],
+    )
   })
 }
 

@@ -93,6 +93,39 @@ variable "tenant_role_arns" {
   }
 }
 
+variable "destination_role_arns" {
+  type        = list(string)
+  description = "The destinations' roles, which nobody asks for in vain: the catalog module's `destination_role_arns`."
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.destination_role_arns : can(regex("^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$", r)) && !can(regex("[*?$]", r))])
+    error_message = "destination_role_arns are ARNs of single roles, without a wildcard."
+  }
+}
+
+variable "nobody_role_name" {
+  type        = string
+  description = "Name of the role with which refusals are tried, carnet-nobody by convention. None: the daily check does without."
+  default     = "carnet-nobody"
+
+  validation {
+    condition     = var.nobody_role_name == null || can(regex("^carnet-nobody[A-Za-z0-9_+=,.@-]{0,51}$", var.nobody_role_name))
+    error_message = "nobody_role_name begins with carnet-nobody, apart from functions (carnet-f-) and tenants (carnet-t-), and has 64 characters at most (IAM quotas)."
+  }
+}
+
+variable "enter_policies" {
+  type        = number
+  description = "Over how many policies the lists of roles are spread: about 120 tenants each. A role takes 10, or 25 where its quota of managed policies is raised."
+  default     = 10
+
+  validation {
+    condition     = var.enter_policies >= 1 && var.enter_policies <= 25 && floor(var.enter_policies) == var.enter_policies
+    error_message = "enter_policies is 1 to 25 (IAM quotas)."
+  }
+}
+
 variable "jwt_audiences" {
   type        = list(string)
   description = "Audiences for which the function itself may get an outbound token: the federation module's `jwt_audience`, where its pool is entered that way."
@@ -123,6 +156,33 @@ variable "deliver_secret_arns" {
   validation {
     condition     = alltrue([for s in var.deliver_secret_arns : can(regex("^arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+$", s))])
     error_message = "deliver_secret_arns are ARNs of single secrets, without a wildcard."
+  }
+}
+
+variable "key_secrets" {
+  type        = set(string)
+  description = "Names of secrets that are made here for private keys (`secret:` of Snowflake destinations): empty, and for the function alone to read. The output secret_arns says what to write into the tenant's file."
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.key_secrets : can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", s)) && !can(regex("-[A-Za-z0-9]{6}$", s))])
+    error_message = "key_secrets are names of letters, digits and /_+=.@-, which do not end in a dash and six characters: Secrets Manager adds that itself."
+  }
+}
+
+variable "delivered_secrets" {
+  type        = set(string)
+  description = "Names of secrets that are made here for the schedule to fill (`deliver:` of the tenants' files): who reads them is the jobs' policy to say. The output secret_arns says what to write into the tenant's file."
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.delivered_secrets : can(regex("^[A-Za-z0-9/_+=.@-]{1,512}$", s)) && !can(regex("-[A-Za-z0-9]{6}$", s))])
+    error_message = "delivered_secrets are names of letters, digits and /_+=.@-, which do not end in a dash and six characters: Secrets Manager adds that itself."
+  }
+
+  validation {
+    condition     = length(setintersection(var.delivered_secrets, var.key_secrets)) == 0
+    error_message = "a secret is read or delivered into: take the name out of delivered_secrets or key_secrets."
   }
 }
 
@@ -163,11 +223,12 @@ variable "schedules" {
   type = map(object({
     expression = string
     timezone   = optional(string, "UTC")
-    input      = any
+    input      = object({ action = string, tenants = optional(list(string)), shard = optional(string), refusals = optional(bool) })
   }))
-  description = "What runs before the jobs: name → expression (cron or rate), timezone and input ({action, tenants, shard, refusals}). Refusals are tried by one schedule a day: third parties see them."
+  description = "What runs before the jobs: name → expression (cron or rate), timezone and input: the action, tenants by name (none: all), a shard of them (i/n). Refusals are tried by one schedule a day: third parties see them."
   default = {
-    check = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all", refusals = true } }
+    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", refusals = true } }
+    deliver = { expression = "rate(30 minutes)", input = { action = "deliver" } }
   }
 
   validation {
@@ -241,6 +302,12 @@ variable "alarm_topic_arns" {
   type        = list(string)
   description = "Topics that alarms tell. None: the alarms stand and tell nobody."
   default     = []
+}
+
+variable "force_destroy" {
+  type        = bool
+  description = "Delete the catalog's bucket with all versions in it when it is destroyed: for trials."
+  default     = false
 }
 
 variable "tags" {

@@ -23,6 +23,7 @@ locals {
   roles    = { for n, t in local.tenants : n => t.identities.aws.role if can(t.identities.aws.role) }
   accounts = { for n, t in local.tenants : n => lower(t.identities.gcp.service_account) if can(t.identities.gcp.service_account) }
   ids      = { for n, t in local.tenants : n => t.identities.aws.external_id if can(t.identities.aws.external_id) }
+  next_ids = { for n, t in local.tenants : n => t.identities.aws.next_external_id if can(t.identities.aws.next_external_id) }
 
   # The links of explicit chains count as identities too. A role is known by account
   # and name: its path is no part of what Google sees, and names are unique without it.
@@ -35,10 +36,27 @@ locals {
   ))
   users = { for u in local.uses : u.identity => u.tenant... }
 
-  own_runtime = compact([
-    try("${split(":", local.operator.runtime.aws.role)[4]}:${basename(local.operator.runtime.aws.role)}", ""),
-    try(lower(local.operator.runtime.gcp.service_account), ""),
-  ])
+  # Who runs, and who is nobody: given here, or written into carnet.yaml by hand.
+  functions = compact([var.runtime_role_arn, var.nobody_role_arn, try(local.operator.runtime.aws.role, "")])
+  own_runtime = concat(
+    [for r in local.functions : "${split(":", r)[4]}:${basename(r)}"],
+    [for a in compact([var.runtime_service_account, var.nobody_service_account, try(local.operator.runtime.gcp.service_account, "")]) : lower(a)],
+  )
+
+  # carnet.yaml: what people wrote, and what only Terraform knows, which wins. A conditional
+  # would want both its sides of one type, so what is not given is filtered out.
+  on_aws = { for k, r in { runtime = var.runtime_role_arn, nobody = var.nobody_role_arn } : k => {
+    aws = { for key, v in { role = r, region = k == "runtime" ? var.aws_region : null } : key => v if v != null }
+  } if r != null }
+  on_google = { for k, a in { runtime = var.runtime_service_account, nobody = var.nobody_service_account } : k => {
+    gcp = { service_account = a }
+  } if a != null }
+  operator_file = yamlencode(merge(
+    local.operator,
+    { for k, v in { region = var.aws_region } : k => v if v != null },
+    { for k, v in { providers = var.pool_providers } : k => v if length(v) > 0 },
+    { for k in distinct(concat(keys(local.on_aws), keys(local.on_google))) : k => merge(lookup(local.on_aws, k, null), lookup(local.on_google, k, null)) },
+  ))
 
   own_roles    = { for n, r in local.roles : n => r if var.account_id != null && split(":", r)[4] == coalesce(var.account_id, "none") }
   own_accounts = { for n, a in local.accounts : n => a if var.project_id != null && split("@", a)[1] == "${coalesce(var.project_id, "none")}.iam.gserviceaccount.com" }
@@ -55,7 +73,8 @@ locals {
     [for n, a in local.own_accounts : "${n}'s account is ${split("@", a)[0]}, write ${local.account_ids[n]}" if split("@", a)[0] != local.account_ids[n]],
   )
   unbound     = [for n in keys(local.roles) : n if !(can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", local.ids[n])) && try(length(local.ids[n]), 0) <= 1224)]
-  by_binding  = { for n, i in local.ids : i => n... }
+  bindings    = concat([for n, i in local.ids : { id = i, tenant = n }], [for n, i in local.next_ids : { id = i, tenant = n }])
+  by_binding  = { for b in local.bindings : b.id => b.tenant... }
   twice_bound = [for i, ns in local.by_binding : join(" and ", ns) if length(ns) > 1]
 
   # Which roles the tenant's own role enters: the destination's, or the next of an
@@ -73,17 +92,22 @@ locals {
   ])))) }
 
   aws_tenants = { for n, r in local.own_roles : n => {
-    role_arn        = r
-    external_id     = lookup(local.ids, n, "")
-    enter_role_arns = local.enters[n]
-    jwt_audiences   = local.snowflake[n]
-    service_account = lookup(local.accounts, n, null)
+    role_arn         = r
+    external_id      = lookup(local.ids, n, "")
+    next_external_id = lookup(local.next_ids, n, null)
+    enter_role_arns  = local.enters[n]
+    jwt_audiences    = local.snowflake[n]
+    service_account  = lookup(local.accounts, n, null)
   } }
   gcp_tenants = { for n, a in local.own_accounts : n => {
     service_account = a
     entry           = try(local.tenants[n].identities.gcp.entry, "delegate")
     tenant_role_arn = lookup(local.roles, n, null)
   } }
+
+  # Every role of a destination that somebody else owns: who is nobody must be able to ask
+  # for it, or its refusal would be our own.
+  destination_roles = sort(distinct(compact(flatten([for n, t in local.tenants : [for d in values(try(t.destinations, {})) : try(d.role, "")]]))))
 
   first            = flatten([for n, t in local.tenants : [for d in values(try(t.destinations, {})) : d.chain[0] if can(d.chain[0])]])
   role_arns        = sort(distinct(concat(values(local.roles), [for l in local.first : l.role if can(l.role)])))

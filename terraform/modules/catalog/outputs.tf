@@ -46,13 +46,18 @@ output "operator" {
   value       = local.operator
 }
 
+output "operator_file" {
+  description = "The text of carnet.yaml as the functions read it: what people wrote, with the runtime and the providers."
+  value       = local.operator_file
+}
+
 output "names" {
   description = "The names that a tenant's identities have in the operator's account and project: role_name and account_id, by tenant."
   value       = { for t in keys(local.tenants) : t => { role_name = local.role_names[t], account_id = local.account_ids[t] } }
 }
 
 output "aws_tenants" {
-  description = "Tenants whose role is the operator's to make, by name: role_arn, external_id, enter_role_arns, jwt_audiences, service_account (the tenant's own, or null)."
+  description = "Tenants whose role is the operator's to make, by name: role_arn, external_id, next_external_id, enter_role_arns, jwt_audiences, service_account (the tenant's own, or null)."
   value       = local.aws_tenants
 }
 
@@ -69,4 +74,9 @@ output "role_arns" {
 output "service_accounts" {
   description = "Every service account that the function itself enters."
   value       = local.service_accounts
+}
+
+output "destination_role_arns" {
+  description = "Every role of a destination: what `nobody` asks for in vain."
+  value       = local.destination_roles
 }

@@ -2,17 +2,17 @@ locals {
   failures = toset(["checks_failed", "deliveries_failed"])
 }
 
-# The schedule writes a line for each metric; these count what failed.
+# The schedule writes a line for each run, with how many failed; these count the runs in which
+# something did.
 resource "google_logging_metric" "failed" {
-  for_each        = local.failures
-  project         = var.project_id
-  name            = "${var.name}/${each.key}"
-  filter          = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${var.name}-schedule\" AND jsonPayload.metric=\"${each.key}\""
-  value_extractor = "EXTRACT(jsonPayload.value)"
+  for_each = local.failures
+  project  = var.project_id
+  name     = "${var.name}/${each.key}"
+  filter   = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"${var.name}-schedule\" AND jsonPayload.metric=\"${each.key}\" AND jsonPayload.value>0"
 
   metric_descriptor {
     metric_kind = "DELTA"
-    value_type  = "DISTRIBUTION"
+    value_type  = "INT64"
   }
 }
 
@@ -32,7 +32,7 @@ resource "google_monitoring_alert_policy" "failed" {
       duration        = "0s"
       aggregations {
         alignment_period   = "3600s"
-        per_series_aligner = "ALIGN_PERCENTILE_99"
+        per_series_aligner = "ALIGN_SUM"
       }
     }
   }

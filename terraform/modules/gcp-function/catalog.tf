@@ -4,7 +4,8 @@
 resource "google_storage_bucket" "catalog" {
   project                     = var.project_id
   name                        = var.catalog_bucket
-  location                    = var.bucket_location
+  location                    = local.location
+  force_destroy               = var.force_destroy
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   labels                      = var.labels

@@ -3,10 +3,12 @@ locals {
   email     = "${var.account_id}@${var.project_id}.iam.gserviceaccount.com"
   prefix    = "live"
   apis = toset([
-    "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com", "iam.googleapis.com",
-    "iamcredentials.googleapis.com", "run.googleapis.com", "secretmanager.googleapis.com", "sts.googleapis.com",
+    "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com",
+    "iam.googleapis.com", "iamcredentials.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com",
+    "run.googleapis.com", "secretmanager.googleapis.com", "sts.googleapis.com",
   ])
-  public = contains(var.doors, "token")
+  public   = contains(var.doors, "token")
+  location = coalesce(var.bucket_location, var.region)
 }
 
 resource "google_project_service" "api" {
@@ -21,6 +23,21 @@ resource "google_service_account" "runtime" {
   project      = var.project_id
   account_id   = var.account_id
   display_name = "carnet's functions"
+}
+
+# Who asks for a destination in vain: no account lets it in. The function alone holds its token.
+resource "google_service_account" "nobody" {
+  count        = var.nobody_account_id == null ? 0 : 1
+  project      = var.project_id
+  account_id   = var.nobody_account_id
+  display_name = "carnet's nobody: asks in vain"
+}
+
+resource "google_service_account_iam_member" "nobody" {
+  count              = var.nobody_account_id == null ? 0 : 1
+  service_account_id = google_service_account.nobody[0].name
+  role               = "roles/iam.workloadIdentityUser"
+  member             = "serviceAccount:${google_service_account.runtime.email}"
 }
 
 # Builds the source, and is nobody else.
@@ -40,7 +57,8 @@ resource "google_service_account" "scheduler" {
 resource "google_storage_bucket" "source" {
   project                     = var.project_id
   name                        = "${var.catalog_bucket}-source"
-  location                    = var.bucket_location
+  location                    = local.location
+  force_destroy               = true # what it holds is made by scripts/package
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   labels                      = var.labels
@@ -72,6 +90,19 @@ resource "google_project_iam_member" "build" {
   member   = "serviceAccount:${google_service_account.build.email}"
 }
 
+# With a key of one's own the images have to lie in a repository that has the same one.
+# https://cloud.google.com/functions/docs/securing/cmek
+resource "google_artifact_registry_repository" "images" {
+  count         = var.kms_key == null ? 0 : 1
+  project       = var.project_id
+  location      = var.region
+  repository_id = "${var.name}-images"
+  format        = "DOCKER"
+  kms_key_name  = var.kms_key
+  labels        = var.labels
+  depends_on    = [google_project_service.api]
+}
+
 # One source, two functions. Which one a service is follows from its entry point: the platform
 # serves no other.
 resource "google_cloudfunctions2_function" "function" {
@@ -83,9 +114,10 @@ resource "google_cloudfunctions2_function" "function" {
   labels       = var.labels
 
   build_config {
-    runtime         = var.runtime
-    entry_point     = each.key == "vend" ? "Vend" : "Schedule"
-    service_account = google_service_account.build.id
+    runtime           = var.runtime
+    docker_repository = one(google_artifact_registry_repository.images[*].id)
+    entry_point       = each.key == "vend" ? "Vend" : "Schedule"
+    service_account   = google_service_account.build.id
     source {
       storage_source {
         bucket = google_storage_bucket.source.name
@@ -121,6 +153,10 @@ resource "google_cloudfunctions2_function" "function" {
       condition     = local.public || length(var.callers) > 0
       error_message = "Nobody may invoke the service: name the jobs' accounts in callers, or open the token door."
     }
+    precondition {
+      condition     = var.kms_key == null || (try(split("/", var.kms_key)[3], "") == var.region && lower(local.location) == var.region)
+      error_message = "A function's key and the buckets with it are of the function's own region: write a kms_key of locations/${var.region}, and leave bucket_location out."
+    }
   }
 
   depends_on = [google_project_service.api, google_storage_bucket_iam_member.build_reads, google_project_iam_member.build]
@@ -151,22 +187,6 @@ resource "google_cloud_run_v2_service_iam_member" "scheduler" {
   name     = google_cloudfunctions2_function.function["schedule"].name
   role     = "roles/run.invoker"
   member   = "serviceAccount:${google_service_account.scheduler.email}"
-}
-
-resource "google_secret_manager_secret_iam_member" "read" {
-  for_each  = var.read_secrets
-  project   = var.project_id
-  secret_id = each.key
-  role      = "roles/secretmanager.secretAccessor"
-  member    = "serviceAccount:${google_service_account.runtime.email}"
-}
-
-resource "google_secret_manager_secret_iam_member" "deliver" {
-  for_each  = var.deliver_secrets
-  project   = var.project_id
-  secret_id = each.key
-  role      = "roles/secretmanager.secretVersionManager"
-  member    = "serviceAccount:${google_service_account.runtime.email}"
 }
 
 resource "google_cloud_scheduler_job" "run" {

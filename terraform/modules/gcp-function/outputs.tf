@@ -1,6 +1,14 @@
 output "service_account" {
   description = "The runtime: what carnet.yaml has as runtime.gcp.service_account, and the tenants' accounts let in."
   value       = local.email
+  # Known when planning, and yet made before who lets it in: Google binds no member that does
+  # not stand.
+  depends_on = [google_service_account.runtime]
+}
+
+output "nobody_service_account" {
+  description = "Who asks in vain: carnet.yaml's nobody.gcp.service_account. Null without nobody_account_id."
+  value       = var.nobody_account_id == null ? null : "${var.nobody_account_id}@${var.project_id}.iam.gserviceaccount.com"
 }
 
 output "unique_id" {

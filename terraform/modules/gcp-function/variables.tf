@@ -18,7 +18,6 @@ variable "region" {
   }
 }
 
-
 variable "name" {
   type        = string
   description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them."
@@ -38,6 +37,17 @@ variable "account_id" {
   validation {
     condition     = can(regex("^carnet-f-[a-z0-9-]{0,20}[a-z0-9]$", var.account_id))
     error_message = "account_id begins with carnet-f- and has 30 characters at most (Google's limit)."
+  }
+}
+
+variable "nobody_account_id" {
+  type        = string
+  description = "Name of the account with which refusals are tried, carnet-nobody by convention. None: the daily check does without."
+  default     = "carnet-nobody"
+
+  validation {
+    condition     = var.nobody_account_id == null || can(regex("^carnet-nobody([a-z0-9-]{0,16}[a-z0-9])?$", var.nobody_account_id))
+    error_message = "nobody_account_id begins with carnet-nobody, apart from functions (carnet-f-) and tenants (carnet-t-), and has 30 characters at most (Google's limit)."
   }
 }
 
@@ -74,8 +84,8 @@ variable "catalog_bucket" {
 
 variable "bucket_location" {
   type        = string
-  description = "Location of the buckets."
-  default     = "EU"
+  description = "Location of the buckets. None: the region."
+  default     = null
 }
 
 variable "catalog_files" {
@@ -90,7 +100,7 @@ variable "operator_file" {
 
 variable "read_secrets" {
   type        = set(string)
-  description = "Secrets with private keys that the function reads (`secret:` of Snowflake destinations), by name in this project."
+  description = "Names of secrets that are made here for private keys (`secret:` of Snowflake destinations, projects/P/secrets/NAME/versions/latest): empty, and for the function alone to read."
   default     = []
 
   validation {
@@ -101,12 +111,17 @@ variable "read_secrets" {
 
 variable "deliver_secrets" {
   type        = set(string)
-  description = "Secrets that the schedule fills (`deliver:` of the tenants' files), by name in this project."
+  description = "Names of secrets that are made here for the schedule to fill (`deliver:` of the tenants' files, projects/P/secrets/NAME): who reads them is the jobs' to be granted."
   default     = []
 
   validation {
     condition     = alltrue([for s in var.deliver_secrets : can(regex("^[A-Za-z0-9_-]{1,255}$", s))])
     error_message = "deliver_secrets are names of secrets in the project, one by one."
+  }
+
+  validation {
+    condition     = length(setintersection(var.deliver_secrets, var.read_secrets)) == 0
+    error_message = "a secret is read or delivered into: take the name out of deliver_secrets or read_secrets."
   }
 }
 
@@ -147,11 +162,12 @@ variable "schedules" {
   type = map(object({
     cron     = string
     timezone = optional(string, "Etc/UTC")
-    input    = any
+    input    = object({ action = string, tenants = optional(list(string)), shard = optional(string), refusals = optional(bool) })
   }))
-  description = "What runs before the jobs: name → cron, timezone and input ({action, tenants, shard, refusals}). Refusals are tried by one schedule a day: third parties see them."
+  description = "What runs before the jobs: name → cron, timezone and input: the action, tenants by name (none: all), a shard of them (i/n). Refusals are tried by one schedule a day: third parties see them."
   default = {
-    check = { cron = "30 4 * * *", input = { action = "check", tenants = "all", refusals = true } }
+    check   = { cron = "30 4 * * *", input = { action = "check", refusals = true } }
+    deliver = { cron = "*/30 * * * *", input = { action = "deliver" } }
   }
 
   validation {
@@ -175,6 +191,23 @@ variable "kms_key" {
     condition     = var.kms_key == null || can(regex("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$", var.kms_key))
     error_message = "kms_key is projects/P/locations/L/keyRings/R/cryptoKeys/K."
   }
+}
+
+variable "log_retention_days" {
+  type        = number
+  description = "How long logs, the audit records among them, are kept."
+  default     = 400
+
+  validation {
+    condition     = var.log_retention_days >= 1 && var.log_retention_days <= 3650
+    error_message = "log_retention_days is 1 to 3650 (Cloud Logging's limits)."
+  }
+}
+
+variable "force_destroy" {
+  type        = bool
+  description = "Delete the catalog's bucket with all versions in it when it is destroyed: for trials."
+  default     = false
 }
 
 variable "notification_channels" {

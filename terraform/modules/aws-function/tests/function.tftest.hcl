@@ -15,17 +15,107 @@ variables {
 run "the_function_enters_listed_roles" {
   command = plan
   assert {
-    condition = [for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s if s.Sid == "EnterTenants"][0] == {
-      Sid      = "EnterTenants"
+    condition = [for key, p in aws_iam_policy.enter : jsondecode(p.policy).Statement if startswith(key, "tenants-")] == [[{
+      Sid      = "Enter"
       Effect   = "Allow"
       Action   = ["sts:AssumeRole"]
       Resource = ["arn:aws:iam::111122223333:role/carnet-t-acme"]
-    }
-    error_message = aws_iam_role_policy.function.policy
+    }]]
+    error_message = jsonencode(aws_iam_policy.enter)
   }
   assert {
-    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.function.policy).Statement : !contains(s.Resource, "*")])
-    error_message = "a statement is for everything"
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.function.policy).Statement : !contains(s.Resource, "*") && !contains(s.Action, "sts:AssumeRole")])
+    error_message = "a statement is for everything, or enters roles"
+  }
+}
+
+# Must-have 9: a tenant's place in the lists comes from its own name, so that one tenant more
+# changes one list.
+run "one_tenant_more_changes_one_list" {
+  command = plan
+  variables {
+    tenant_role_arns = [for i in range(41) : "arn:aws:iam::111122223333:role/carnet-t-${i}"]
+  }
+  assert {
+    condition = alltrue([for key, p in aws_iam_policy.enter : alltrue([for r in jsondecode(p.policy).Statement[0].Resource :
+      key == "tenants-${parseint(substr(sha256(r), 0, 8), 16) % 10}"
+    ])])
+    error_message = "a role is in another list than its own"
+  }
+  assert {
+    condition     = length(flatten([for p in aws_iam_policy.enter : jsondecode(p.policy).Statement[0].Resource])) == 41 && length(aws_iam_role_policy_attachment.enter) <= 10
+    error_message = "a role is in no list, or there are more lists than a role takes"
+  }
+}
+
+run "a_thousand_tenants_have_room" {
+  command = plan
+  variables {
+    tenant_role_arns = [for i in range(1000) : "arn:aws:iam::111122223333:role/carnet-t-t${1000 + i}"]
+  }
+  assert {
+    condition     = alltrue([for p in aws_iam_policy.enter : length(p.policy) <= 6144])
+    error_message = "a list is longer than a policy takes"
+  }
+}
+
+run "a_list_that_is_too_long_is_refused" {
+  command = plan
+  variables {
+    enter_policies   = 1
+    tenant_role_arns = [for i in range(200) : "arn:aws:iam::111122223333:role/carnet-t-${i}"]
+  }
+  expect_failures = [aws_iam_policy.enter]
+}
+
+# Must-have 9: who is nobody asks for listed destinations, and the function alone enters it.
+run "nobody_asks_for_destinations_and_nothing_else" {
+  command = plan
+  variables {
+    destination_role_arns = ["arn:aws:iam::999988887777:role/acme-share"]
+  }
+  assert {
+    condition     = [for key, p in aws_iam_policy.enter : jsondecode(p.policy).Statement[0].Resource if startswith(key, "nobody-")] == [["arn:aws:iam::999988887777:role/acme-share"]]
+    error_message = jsonencode(aws_iam_policy.enter)
+  }
+  assert {
+    condition     = alltrue([for key, a in aws_iam_role_policy_attachment.enter : a.role == (startswith(key, "nobody-") ? "carnet-nobody" : "carnet-f-vend")])
+    error_message = "a list hangs on another role"
+  }
+  assert {
+    condition     = output.nobody_role_arn == "arn:aws:iam::111122223333:role/carnet-nobody"
+    error_message = "nobody's name is not known when planning"
+  }
+}
+
+run "nobody_is_not_named_like_a_tenant" {
+  command = plan
+  variables {
+    nobody_role_name = "carnet-t-nobody"
+  }
+  expect_failures = [var.nobody_role_name]
+}
+
+run "a_pattern_of_destinations_is_refused" {
+  command = plan
+  variables {
+    destination_role_arns = ["arn:aws:iam::999988887777:role/*"]
+  }
+  expect_failures = [var.destination_role_arns]
+}
+
+# Must-have 9: tokens for written audiences, and never for none.
+run "outbound_tokens_are_for_written_audiences" {
+  command = plan
+  variables {
+    jwt_audiences = ["https://pool.example"]
+  }
+  assert {
+    condition = [for s in jsondecode(aws_iam_role_policy.function.policy).Statement : s.Condition if s.Sid == "ProveItself"] == [{
+      "ForAllValues:StringEquals" = { "sts:IdentityTokenAudience" = ["https://pool.example"] }
+      Null                        = { "sts:IdentityTokenAudience" = "false" }
+    }]
+    error_message = aws_iam_role_policy.function.policy
   }
 }
 
@@ -115,6 +205,14 @@ run "the_scheduler_is_held_to_its_group" {
     condition     = aws_scheduler_schedule.run["check"].target[0].retry_policy[0].maximum_retry_attempts == 3
     error_message = "no retry policy"
   }
+  assert {
+    condition     = length(aws_scheduler_schedule.run["check"].target[0].dead_letter_config) == 1 && length(aws_lambda_function_event_invoke_config.schedule.destination_config[0].on_failure) == 1
+    error_message = "what fails goes nowhere"
+  }
+  assert {
+    condition     = toset(keys(aws_scheduler_schedule.run)) == toset(["check", "deliver"])
+    error_message = "check and deliver do not run before the jobs"
+  }
 }
 
 run "a_schedule_knows_two_actions" {
@@ -187,7 +285,7 @@ run "the_boundary_is_on_every_role" {
     permissions_boundary = "arn:aws:iam::111122223333:policy/bound"
   }
   assert {
-    condition     = aws_iam_role.function.permissions_boundary == "arn:aws:iam::111122223333:policy/bound" && aws_iam_role.scheduler.permissions_boundary == "arn:aws:iam::111122223333:policy/bound"
+    condition     = alltrue([for r in [aws_iam_role.function, aws_iam_role.scheduler, aws_iam_role.nobody[0]] : r.permissions_boundary == "arn:aws:iam::111122223333:policy/bound" && r.max_session_duration == 3600])
     error_message = "a role without the boundary"
   }
 }
@@ -199,4 +297,69 @@ run "secrets_are_listed" {
     read_secret_arns = ["arn:aws:secretsmanager:eu-west-1:111122223333:secret:*"]
   }
   expect_failures = [var.read_secret_arns]
+}
+
+# Must-have 13: containers here, and no value in any state; a key is read by the function alone.
+run "containers_for_secrets_with_the_key" {
+  command = plan
+  variables {
+    key_secrets       = ["carnet/ledger"]
+    delivered_secrets = ["carnet/lake"]
+    kms_key_arn       = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.read["carnet/ledger"].kms_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k" && aws_secretsmanager_secret.deliver["carnet/lake"].kms_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k"
+    error_message = "a secret without the key"
+  }
+  assert {
+    condition     = length(aws_secretsmanager_secret_policy.read) == 1 && aws_secretsmanager_secret_policy.read["carnet/ledger"].block_public_policy
+    error_message = "a key that others may read"
+  }
+  assert {
+    condition     = strcontains(aws_secretsmanager_secret_policy.read["carnet/ledger"].policy, "\"aws:PrincipalArn\":\"arn:aws:iam::111122223333:role/carnet-f-vend\"")
+    error_message = aws_secretsmanager_secret_policy.read["carnet/ledger"].policy
+  }
+}
+
+run "a_name_with_a_suffix_is_refused" {
+  command = plan
+  variables {
+    key_secrets = ["carnet/ledger-Xk3fQz"]
+  }
+  expect_failures = [var.key_secrets]
+}
+
+run "a_secret_is_read_or_filled" {
+  command = plan
+  variables {
+    key_secrets       = ["one"]
+    delivered_secrets = ["one"]
+  }
+  expect_failures = [var.delivered_secrets]
+}
+
+# Must-have 13: with a key, whoever writes to what is encrypted may use it.
+run "the_scheduler_may_use_the_key" {
+  command = plan
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  }
+  assert {
+    condition     = contains([for s in jsondecode(aws_iam_role_policy.scheduler.policy).Statement : s.Resource], ["arn:aws:kms:eu-west-1:111122223333:key/k"])
+    error_message = aws_iam_role_policy.scheduler.policy
+  }
+  assert {
+    condition     = alltrue([for g in aws_cloudwatch_log_group.function : g.kms_key_id == "arn:aws:kms:eu-west-1:111122223333:key/k" && g.retention_in_days == 400])
+    error_message = "logs without the key, or without an end"
+  }
+}
+
+# Must-have 17: outputs are ids and URLs, and are known when planning where others are planned
+# on them.
+run "the_runtime_is_known_when_planning" {
+  command = plan
+  assert {
+    condition     = output.role_arn == "arn:aws:iam::111122223333:role/carnet-f-vend"
+    error_message = "not known"
+  }
 }

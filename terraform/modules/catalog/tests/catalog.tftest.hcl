@@ -131,3 +131,56 @@ run "runtime_is_refused" {
   }
   expect_failures = [output.tenants]
 }
+
+# Must-have 9: one that takes over is an ExternalId too.
+run "shared_binding_while_one_is_rotated_is_refused" {
+  command = plan
+  variables {
+    catalog_dir = "tests/rotated-binding"
+  }
+  expect_failures = [output.tenants]
+}
+
+# The function's own identity is no link of a chain either, though Terraform alone knows it.
+run "a_chain_through_the_runtime_is_refused" {
+  command = plan
+  variables {
+    catalog_dir      = "tests/through-runtime"
+    runtime_role_arn = "arn:aws:iam::111122223333:role/carnet-f-vend"
+  }
+  expect_failures = [output.tenants]
+}
+
+run "one_that_takes_over_is_passed_on" {
+  command = plan
+  variables {
+    catalog_dir = "tests/given"
+  }
+  assert {
+    condition     = output.aws_tenants["acme"].next_external_id == "0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f"
+    error_message = jsonencode(output.aws_tenants)
+  }
+}
+
+# What only Terraform knows stands in carnet.yaml beside what people wrote.
+run "the_operators_file_is_completed" {
+  command = plan
+  variables {
+    catalog_dir            = "tests/given"
+    runtime_role_arn       = "arn:aws:iam::111122223333:role/carnet-f-vend"
+    nobody_role_arn        = "arn:aws:iam::111122223333:role/carnet-nobody"
+    nobody_service_account = "carnet-nobody@operator-prod.iam.gserviceaccount.com"
+    aws_region             = "eu-west-1"
+    pool_providers         = [{ name = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q", kind = "aws", account = "111122223333" }]
+  }
+  assert {
+    condition = jsonencode(yamldecode(output.operator_file)) == jsonencode({
+      google_audience = "https://carnet.example"
+      nobody          = { aws = { role = "arn:aws:iam::111122223333:role/carnet-nobody" }, gcp = { service_account = "carnet-nobody@operator-prod.iam.gserviceaccount.com" } }
+      providers       = [{ account = "111122223333", kind = "aws", name = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q" }]
+      region          = "eu-west-1"
+      runtime         = { aws = { region = "eu-west-1", role = "arn:aws:iam::111122223333:role/carnet-f-vend" } }
+    })
+    error_message = output.operator_file
+  }
+}

@@ -1,7 +1,7 @@
 mock_provider "google" {
   mock_resource "google_cloudfunctions2_function" {
     defaults = {
-      service_config = [{ uri = "https://carnet-schedule-x.a.run.app" }]
+      service_config = { uri = "https://carnet-schedule-x.a.run.app" }
     }
   }
 }
@@ -96,6 +96,10 @@ run "the_scheduler_invokes_the_schedule_alone" {
     condition     = google_cloud_scheduler_job.run["check"].retry_config[0].retry_count == 3
     error_message = "no retries"
   }
+  assert {
+    condition     = toset(keys(google_cloud_scheduler_job.run)) == toset(["check", "deliver"])
+    error_message = "check and deliver do not run before the jobs"
+  }
 }
 
 run "a_schedule_knows_two_actions" {
@@ -118,6 +122,100 @@ run "secrets_one_by_one" {
   }
 }
 
+# Must-have 13: the containers stand here, with the key, and no value does.
+run "containers_for_secrets_with_the_key" {
+  command = plan
+  variables {
+    read_secrets    = ["ledger"]
+    deliver_secrets = ["lake"]
+    kms_key         = "projects/operator-prod/locations/europe-west1/keyRings/r/cryptoKeys/k"
+  }
+  assert {
+    condition     = alltrue([for s in google_secret_manager_secret.secret : s.replication[0].user_managed[0].replicas[0].customer_managed_encryption[0].kms_key_name == var.kms_key])
+    error_message = "a secret without the key"
+  }
+  assert {
+    condition     = google_secret_manager_secret_iam_member.deliver["lake"].role == "roles/secretmanager.secretVersionManager" && length(google_secret_manager_secret_iam_member.read) == 1
+    error_message = "what is delivered can be read by the runtime"
+  }
+  assert {
+    condition     = google_artifact_registry_repository.images[0].kms_key_name == var.kms_key && google_cloudfunctions2_function.function["vend"].kms_key_name == var.kms_key && google_storage_bucket.catalog.encryption[0].default_kms_key_name == var.kms_key
+    error_message = "something is not encrypted with the key"
+  }
+}
+
+run "a_secret_is_read_or_filled" {
+  command = plan
+  variables {
+    read_secrets    = ["one"]
+    deliver_secrets = ["one"]
+  }
+  expect_failures = [var.deliver_secrets]
+}
+
+run "a_key_of_another_region_is_refused" {
+  command = plan
+  variables {
+    kms_key = "projects/operator-prod/locations/europe/keyRings/r/cryptoKeys/k"
+  }
+  expect_failures = [google_cloudfunctions2_function.function]
+}
+
+run "a_bucket_beside_the_keys_region_is_refused" {
+  command = plan
+  variables {
+    kms_key         = "projects/operator-prod/locations/europe-west1/keyRings/r/cryptoKeys/k"
+    bucket_location = "EU"
+  }
+  expect_failures = [google_cloudfunctions2_function.function]
+}
+
+# Must-have 12: who is nobody is the function's to be, and is let in nowhere.
+run "nobody_is_the_functions_to_be" {
+  command = plan
+  assert {
+    condition     = google_service_account_iam_member.nobody[0].role == "roles/iam.workloadIdentityUser" && output.nobody_service_account == "carnet-nobody@operator-prod.iam.gserviceaccount.com"
+    error_message = "nobody"
+  }
+}
+
+run "nobody_is_not_named_like_a_tenant" {
+  command = plan
+  variables {
+    nobody_account_id = "carnet-t-nobody"
+  }
+  expect_failures = [var.nobody_account_id]
+}
+
+# Must-have 16: a fixed egress as an option, for all that leaves.
+run "all_traffic_goes_through_the_connector" {
+  command = plan
+  variables {
+    vpc_connector = "projects/operator-prod/locations/europe-west1/connectors/carnet"
+  }
+  assert {
+    condition     = alltrue([for f in google_cloudfunctions2_function.function : f.service_config[0].vpc_connector_egress_settings == "ALL_TRAFFIC"])
+    error_message = "some traffic leaves from elsewhere"
+  }
+}
+
+# Must-have 17: logs end, in a bucket that says when.
+run "logs_are_kept_as_long_as_is_said" {
+  command = plan
+  assert {
+    condition     = google_logging_project_bucket_config.carnet.retention_days == 400 && strcontains(google_logging_project_sink.carnet.filter, "carnet-vend")
+    error_message = "the logs' bucket"
+  }
+}
+
+run "logs_do_not_stay_for_ever" {
+  command = plan
+  variables {
+    log_retention_days = 0
+  }
+  expect_failures = [var.log_retention_days]
+}
+
 # Must-have 5: no grant on the project for the runtime: the build's two are its own.
 run "the_runtime_has_nothing_on_the_project" {
   command = plan
@@ -136,6 +234,15 @@ run "alerts_stand" {
   }
 }
 
+# Must-have 17: a run without a failure raises nothing.
+run "only_failures_are_counted" {
+  command = plan
+  assert {
+    condition     = alltrue([for m in google_logging_metric.failed : endswith(m.filter, "jsonPayload.value>0")])
+    error_message = "a run without a failure is counted"
+  }
+}
+
 # Must-have 1: the functions' names are apart from the tenants'.
 run "the_account_is_not_named_like_a_tenants" {
   command = plan
@@ -143,4 +250,19 @@ run "the_account_is_not_named_like_a_tenants" {
     account_id = "carnet-t-vend"
   }
   expect_failures = [var.account_id]
+}
+
+# Must-have 12: its token is for the service's own URI, and is its own account's.
+run "the_schedulers_token_is_for_the_service" {
+  command = apply
+  assert {
+    condition = alltrue([for j in google_cloud_scheduler_job.run :
+      j.http_target[0].oidc_token[0].audience == "https://carnet-schedule-x.a.run.app" && j.http_target[0].uri == "https://carnet-schedule-x.a.run.app" && j.http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email
+    ])
+    error_message = "the audience is not the service's URI"
+  }
+  assert {
+    condition     = google_service_account.scheduler.email != google_service_account.runtime.email
+    error_message = "the scheduler is the runtime"
+  }
 }

@@ -1,0 +1,52 @@
+# Containers for secrets. What is in them never passes through Terraform: people put private
+# keys in (`aws secretsmanager put-secret-value`), and the schedule what it delivers. A root
+# that must put a value in writes aws_secretsmanager_secret_version with secret_string_wo,
+# which no state holds.
+
+resource "aws_secretsmanager_secret" "read" {
+  for_each   = var.key_secrets
+  name       = each.key
+  kms_key_id = var.kms_key_arn
+  tags       = var.tags
+}
+
+# Nobody else of the account reads a key, whatever its own policies say.
+resource "aws_secretsmanager_secret_policy" "read" {
+  for_each            = var.key_secrets
+  secret_arn          = aws_secretsmanager_secret.read[each.key].arn
+  block_public_policy = true
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TheFunctionAlone"
+      Effect    = "Deny"
+      Principal = { AWS = "arn:aws:iam::${var.account_id}:root" }
+      Action    = "secretsmanager:GetSecretValue"
+      Resource  = "*"
+      Condition = { ArnNotEquals = { "aws:PrincipalArn" = local.role_arn } }
+    }]
+  })
+}
+
+resource "aws_secretsmanager_secret" "deliver" {
+  for_each   = var.delivered_secrets
+  name       = each.key
+  kms_key_id = var.kms_key_arn
+  tags       = var.tags
+}
+
+locals {
+  read_arns    = concat(sort(var.read_secret_arns), [for s in values(aws_secretsmanager_secret.read) : s.arn])
+  deliver_arns = concat(sort(var.deliver_secret_arns), [for s in values(aws_secretsmanager_secret.deliver) : s.arn])
+  secrets = concat(
+    length(local.read_arns) == 0 ? [] : [{ Sid = "ReadKeys", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = local.read_arns }],
+    length(local.deliver_arns) == 0 ? [] : [{ Sid = "Deliver", Effect = "Allow", Action = ["secretsmanager:PutSecretValue", "secretsmanager:DescribeSecret"], Resource = local.deliver_arns }],
+  )
+}
+
+resource "aws_iam_role_policy" "secrets" {
+  count  = length(local.secrets) == 0 ? 0 : 1
+  name   = "secrets"
+  role   = aws_iam_role.function.name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.secrets })
+}
