@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,9 @@ import (
 	"carnet.dev/carnet/integration/lab/tour"
 	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
 )
 
 // shown is what Terraform makes of the modules for the sample's catalog, read afresh so
@@ -107,6 +110,65 @@ func TestTerraformsProvidersAreTheCatalogs(t *testing.T) {
 	}
 }
 
+// TestTerraformsOperatorFileIsTheCatalogs: carnet.yaml as Terraform writes it is read as the
+// one that people wrote, with nobody in it besides.
+func TestTerraformsOperatorFileIsTheCatalogs(t *testing.T) {
+	read := func(text []byte) *catalog.Operator {
+		op, err := catalog.ParseOperator("carnet.yaml", text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		return op
+	}
+	_, dir := labOf(t, madeOf(t, shown(t)))
+	text, err := os.ReadFile(filepath.Join(dir, "carnet.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := read(text), read([]byte(shown(t).OperatorFile))
+	want.Nobody.AWS, want.Nobody.GCP = "arn:aws:iam::111122223333:role/carnet-nobody", "carnet-nobody@operator-prod.iam.gserviceaccount.com"
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Terraform writes\n%+v\nand people\n%+v", got, want)
+	}
+}
+
+// askedByNobody checks a destination with Terraform's own carnet.yaml, and returns what became of
+// the attempt by nobody.
+func askedByNobody(t *testing.T, s *fromterraform.Shown, runtime, dest string) destination.Verdict {
+	t.Helper()
+	l, dir := labOf(t, madeOf(t, s))
+	if err := os.WriteFile(filepath.Join(dir, "carnet.yaml"), []byte(s.OperatorFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := deploy(t, l, runtime, dir).Check.Check(t.Context(), exchange.Request{ID: "R", Caller: exchange.Console, Tenant: "acme", Destination: dest}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(r.Probes, func(p check.Probed) bool { return strings.Contains(p.Name, "nobody") })
+	if i < 0 {
+		t.Fatalf("nobody did not ask: %+v", r)
+	}
+	return r.Probes[i].Verdict
+}
+
+// TestNobodyIsLetInNowhere: the identities that the functions' modules make for attempts can
+// ask for a destination, so that it is the destination which refuses; and one that is open to
+// all of the operator's account is found.
+func TestNobodyIsLetInNowhere(t *testing.T) {
+	for _, runtime := range []string{"aws", "gcp"} {
+		for _, dest := range []string{"lake", "drop", "warehouse", "marts"} {
+			if v := askedByNobody(t, shown(t), runtime, dest); v != destination.ProbeRefused {
+				t.Errorf("on %s, nobody asks for %s: %v", runtime, dest, v)
+			}
+		}
+	}
+	loose := shown(t)
+	trust(sharesRole, byRole, func(st map[string]any) { st["Principal"] = map[string]any{"AWS": "arn:aws:iam::111122223333:root"} })(t, loose)
+	if v := askedByNobody(t, loose, "aws", "lake"); v != destination.ProbeLetIn {
+		t.Errorf("a role that is open to the whole account was not found by asking: %v", v)
+	}
+}
+
 // TestTerraformsTrustHasNoFinding: the lint is silent about what the modules make.
 func TestTerraformsTrustHasNoFinding(t *testing.T) {
 	for _, f := range shown(t).Lint() {
@@ -150,13 +212,14 @@ const (
 	acmeTenantID = "5d1e6a3c-0b52-4c1e-8f57-0d4f0c1a7e21"
 	someID       = "00000000-0000-4000-8000-000000000000"
 
-	acmesRole   = `module.aws_tenant["acme"].aws_iam_role.kept[0]`
-	sharesRole  = `module.acme_lake.aws_iam_role.this`
-	poolsAWS    = `module.federation.google_iam_workload_identity_pool_provider.aws[0]`
-	enterShare  = `module.acme_drop.google_service_account_iam_member.enter["account"]`
-	enterAcme   = `module.gcp_tenant["acme"].google_service_account_iam_member.entry["tenant-role/pass"]`
-	passThrough = `module.federation.google_project_iam_custom_role.pass`
-	awsPool     = "iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/carnet-aws/"
+	acmesRole    = `module.aws_tenant["acme"].aws_iam_role.kept[0]`
+	sharesRole   = `module.acme_lake.aws_iam_role.this`
+	runtimesList = `module.aws_function.aws_iam_policy.enter["tenants-7"]`
+	poolsAWS     = `module.federation.google_iam_workload_identity_pool_provider.aws[0]`
+	enterShare   = `module.acme_drop.google_service_account_iam_member.enter["account"]`
+	enterAcme    = `module.gcp_tenant["acme"].google_service_account_iam_member.entry["tenant-role/pass"]`
+	passThrough  = `module.federation.google_project_iam_custom_role.pass`
+	awsPool      = "iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/carnet-aws/"
 )
 
 // An attack is a deployment that somebody runs with a catalog of their own: their
@@ -233,13 +296,15 @@ const (
 
 // bystanders are roles that stand in the accounts beside the modules' own: another
 // tenant's, one whose name begins like acme's, a worker's, and in another account roles
-// of the very names that the operator uses.
+// of the very names that the operator uses, and one that lets the operator's function in.
 func bystanders(w *world.World) {
 	enters := map[string]world.JSON{"enter": world.JSON(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}]}`)}
 	trusts := func(arn string) world.JSON {
 		return world.JSON(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"` + arn + `"}}]}`)
 	}
 	operator, other := w.AWS.Accounts["111122223333"], w.AWS.Accounts["444455556666"]
+	other.Roles["open"] = &world.Role{Trust: trusts("arn:aws:iam::111122223333:role/carnet-f-vend"), Policies: enters}
+	other.Roles["hoard"] = &world.Role{Trust: trusts("arn:aws:iam::444455556666:role/open"), Policies: enters}
 	for _, name := range []string{"carnet-t-mallory", "carnet-t-acme-2", "sync-worker"} {
 		operator.Roles[name] = &world.Role{Trust: trusts("arn:aws:iam::111122223333:role/carnet-f-vend"), Policies: enters}
 	}
@@ -374,6 +439,8 @@ func TestLoosenedTrustIsCaught(t *testing.T) {
 			asks("aws", "acme", "lake", edited("tenants/acme.yaml", acmeShareID, someID)), "external-id"},
 		{"no ExternalId on a tenant's role", trust(acmesRole, byRole, func(st map[string]any) { delete(st, "Condition") }),
 			asks("aws", "acme", "lake", edited("tenants/acme.yaml", acmeTenantID, someID)), "external-id"},
+		{"a pattern in the list of what the function enters", in(runtimesList, "policy", swap1("arn:aws:iam::111122223333:role/carnet-t-acme", "*")),
+			asks("aws", "mallory", "loot", mallory(through("444455556666", "open"), strings.Replace(lootShare, acmeShare, "arn:aws:iam::444455556666:role/hoard", 1))), "wildcard"},
 		{"StringLike on the ExternalId", trust(sharesRole, byRole, like("sts:ExternalId", "*")),
 			asks("aws", "acme", "lake", edited("tenants/acme.yaml", acmeShareID, someID)), "string-like"},
 		{"tokenCreator on the whole project", added(fromterraform.Resource{
@@ -469,7 +536,14 @@ func TestLintFindsWhatNoChainShows(t *testing.T) {
 		"stored-key": {
 			resource("google_service_account_key", nil), resource("aws_iam_access_key", nil), resource("aws_iam_user", nil),
 		},
-		"public":        {resource("google_storage_bucket_iam_member", fromterraform.Values{"member": "allUsers"})},
+		"public": {
+			resource("google_storage_bucket_iam_member", fromterraform.Values{"member": "allUsers"}),
+			resource("google_cloud_run_v2_service_iam_member", fromterraform.Values{"member": "allAuthenticatedUsers"}),
+			resource("aws_lambda_permission", fromterraform.Values{"principal": "*"}),
+			resource("aws_lambda_function_url", fromterraform.Values{"authorization_type": "NONE"}),
+			resource("aws_s3_bucket_policy", fromterraform.Values{"policy": `{"Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::111122223333:root","*"]},"Action":"s3:GetObject"}]}`}),
+			resource("aws_sqs_queue_policy", fromterraform.Values{"policy": `{"Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage"}}`}),
+		},
 		"authoritative": {resource("google_service_account_iam_policy", nil), resource("google_project_iam_binding", nil)},
 		"token-creator": {
 			in(enterShare, "role", func(string) string { return "roles/iam.serviceAccountTokenCreator" }),
@@ -487,7 +561,10 @@ func TestLintFindsWhatNoChainShows(t *testing.T) {
 		"federated": {trust(sharesRole, byToken, func(st map[string]any) {
 			st["Principal"] = map[string]any{"Federated": "arn:aws:iam::999988887777:oidc-provider/accounts.google.com"}
 		})},
-		"wildcard": {in(`module.aws_tenant["acme"].aws_iam_role_policy.enter[0]`, "policy", swap1("role/acme-share", "role/*"))},
+		"wildcard": {
+			in(`module.aws_tenant["acme"].aws_iam_role_policy.enter[0]`, "policy", swap1("role/acme-share", "role/*")),
+			in(runtimesList, "policy", swap1("role/carnet-t-acme", "role/carnet-t-*")),
+		},
 		"pool": {func(t *testing.T, s *fromterraform.Shown) {
 			r, _ := s.Find(poolsAWS)
 			s.Resources = append(s.Resources, *r)

@@ -28,6 +28,8 @@ type Shown struct {
 	Snowflake map[string]string
 	// Providers is what carnet.yaml gets as providers: the output providers.
 	Providers []Provider
+	// OperatorFile is the text of carnet.yaml: the output operator_file.
+	OperatorFile string
 	// Identities are those of each tenant's file: the output identities.
 	Identities map[string][]string
 }
@@ -115,6 +117,7 @@ type values struct {
 		Snowflake  output[map[string]string]
 		Providers  output[[]Provider]
 		Identities output[map[string][]string]
+		Operator   output[string] `json:"operator_file"`
 	}
 	Root module `json:"root_module"`
 }
@@ -137,7 +140,7 @@ func Parse(text []byte) (*Shown, error) {
 	}
 	return &Shown{
 		Resources: v.Root.all(), Accounts: v.Outputs.Accounts.Value, Snowflake: v.Outputs.Snowflake.Value,
-		Providers: v.Outputs.Providers.Value, Identities: v.Outputs.Identities.Value,
+		Providers: v.Outputs.Providers.Value, Identities: v.Outputs.Identities.Value, OperatorFile: v.Outputs.Operator.Value,
 	}, nil
 }
 

@@ -9,14 +9,15 @@ import (
 	"carnet.dev/carnet/integration/lab/world"
 )
 
-// Into takes all trust out of a world, but for the functions' own identities and their
-// callers', which other modules make, and puts in what Terraform shows. The places stay: buckets,
-// clusters, datasets, secrets and what is in them.
+// Into takes all trust out of a world, but for the jobs', which no module makes, and puts in
+// what Terraform shows. The places stay: buckets, clusters, datasets, secrets and what is in
+// them. The functions' own places, which the world has none of, are left out: what runs, its
+// bucket, its logs. Who may call is not a matter of chains, and is the lint's.
 func (s *Shown) Into(w *world.World) error {
 	strip(w)
 	for _, kind := range order() {
 		for _, r := range s.Resources {
-			if r.Type != kind {
+			if r.Type != kind || r.isFunctionsPlace() {
 				continue
 			}
 			if err := s.load(w, r); err != nil {
@@ -25,7 +26,7 @@ func (s *Shown) Into(w *world.World) error {
 		}
 	}
 	for _, r := range s.Resources {
-		if !slices.Contains(order(), r.Type) {
+		if !slices.Contains(order(), r.Type) && !r.isFunctionsPlace() {
 			return fmt.Errorf("%s: the lab has no %s: load it in fromterraform, or leave it out", r.Address, r.Type)
 		}
 	}
@@ -36,22 +37,30 @@ func (s *Shown) Into(w *world.World) error {
 func order() []string {
 	return []string{
 		"aws_iam_outbound_web_identity_federation", "aws_iam_role", "aws_iam_role_policy",
+		"aws_iam_policy", "aws_iam_role_policy_attachment",
 		"google_iam_workload_identity_pool", "google_iam_workload_identity_pool_provider",
 		"google_project_iam_custom_role", "google_service_account", "google_service_account_iam_member",
 		"google_storage_bucket_iam_member", "google_bigquery_dataset_iam_member", "google_project_iam_member",
 	}
 }
 
-// isFunctions also tells of the jobs that call them.
-func isFunctions(name string) bool {
-	return strings.HasPrefix(name, "carnet-f-") || name == "sync-worker" || name == "reporter"
+// isFunctionsPlace tells of what the functions' modules make beside identities and grants on
+// them.
+func (r Resource) isFunctionsPlace() bool {
+	ofFunctions := r.Module() == "aws_function" || r.Module() == "gcp_function"
+	return ofFunctions && !strings.HasPrefix(r.Type, "aws_iam_") && r.Type != "google_service_account" && r.Type != "google_service_account_iam_member"
 }
+
+func isFunctions(name string) bool { return strings.HasPrefix(name, "carnet-f-") }
+
+// isJobs tells of who calls the functions.
+func isJobs(name string) bool { return name == "sync-worker" || name == "reporter" }
 
 func strip(w *world.World) {
 	for _, a := range w.AWS.Accounts {
 		a.Outbound = ""
 		for name := range a.Roles {
-			if !isFunctions(name) {
+			if !isJobs(name) {
 				delete(a.Roles, name)
 			}
 		}
@@ -71,7 +80,7 @@ func stripProject(p *world.Project) {
 	p.Pools, p.Roles, p.Bindings = map[string]*world.Pool{}, map[string][]string{}, nil
 	for email, a := range p.ServiceAccounts {
 		a.Bindings = nil
-		if strings.HasPrefix(email, "carnet-t-") {
+		if strings.HasPrefix(email, "carnet-") {
 			delete(p.ServiceAccounts, email)
 		}
 	}
@@ -89,7 +98,7 @@ func (s *Shown) load(w *world.World, r Resource) error {
 		if account == nil {
 			return fmt.Errorf("module %s is in no account of the world: name it in the output accounts", r.Module())
 		}
-		return loadAWS(account, r)
+		return s.loadAWS(account, r)
 	}
 	project := r.Values.Text("project")
 	switch r.Type {
@@ -105,7 +114,7 @@ func (s *Shown) load(w *world.World, r Resource) error {
 	return loadGoogle(p, r)
 }
 
-func loadAWS(a *world.Account, r Resource) error {
+func (s *Shown) loadAWS(a *world.Account, r Resource) error {
 	v := r.Values
 	switch r.Type {
 	case "aws_iam_outbound_web_identity_federation":
@@ -125,8 +134,23 @@ func loadAWS(a *world.Account, r Resource) error {
 			return fmt.Errorf("there is no role %s", v.Text("role"))
 		}
 		role.Policies[v.Text("name")] = world.JSON(v.Text("policy"))
+	case "aws_iam_role_policy_attachment":
+		return s.attach(a, v)
 	}
 	return nil
+}
+
+// attach finds the policy by its name, since the account in an ARN is the provider's.
+func (s *Shown) attach(a *world.Account, v Values) error {
+	_, name, _ := strings.Cut(v.Text("policy_arn"), ":policy/")
+	role := a.Roles[v.Text("role")]
+	for _, r := range s.Resources {
+		if r.Type == "aws_iam_policy" && r.Values.Text("name") == name && role != nil {
+			role.Policies[name] = world.JSON(r.Values.Text("policy"))
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no role %s, or no policy %s for it", v.Text("role"), name)
 }
 
 func loadGoogle(p *world.Project, r Resource) error {

@@ -68,12 +68,13 @@ func (l *linter) resource(r Resource) {
 	if strings.HasPrefix(r.Type, "google_") && regexp.MustCompile(`_iam_(policy|binding)$`).MatchString(r.Type) {
 		l.add("authoritative", "write %s", regexp.MustCompile(`(policy|binding)$`).ReplaceAllString(r.Type, "member"))
 	}
+	l.open(v)
 	switch r.Type {
 	case "google_service_account_key", "aws_iam_access_key", "aws_iam_user", "aws_iam_user_login_profile":
 		l.add("stored-key", "%s lives until somebody remembers it", r.Type)
 	case "aws_iam_role":
 		l.role(r)
-	case "aws_iam_role_policy":
+	case "aws_iam_role_policy", "aws_iam_policy":
 		l.reach(v.Text("policy"))
 	case "google_iam_workload_identity_pool_provider":
 		l.provider(v)
@@ -86,6 +87,20 @@ func (l *linter) resource(r Resource) {
 	}
 	if strings.HasSuffix(r.Type, "_iam_member") {
 		l.member(v)
+	}
+}
+
+// open looks for whoever may be let in by a policy of a place's own, or by a function's URL.
+func (l *linter) open(v Values) {
+	if v.Text("principal") == "*" || v.Text("authorization_type") == "NONE" {
+		l.add("public", "everybody is let through: that is for the token door, where it was asked for")
+	}
+	for _, st := range statements(v.Text("policy")) {
+		for _, names := range st.principals() {
+			if st.Effect == "Allow" && st.Principal != nil && slices.Contains(names, "*") {
+				l.add("public", "its policy lets anyone in")
+			}
+		}
 	}
 }
 

@@ -27,19 +27,49 @@ provider "google" {
 }
 
 module "catalog" {
-  source      = "../../../terraform/modules/catalog"
-  catalog_dir = "${path.module}/../../lab/sample/catalog"
-  account_id  = "111122223333"
-  project_id  = "operator-prod"
+  source                  = "../../../terraform/modules/catalog"
+  catalog_dir             = "${path.module}/../../lab/sample/catalog"
+  account_id              = "111122223333"
+  project_id              = "operator-prod"
+  runtime_role_arn        = "arn:aws:iam::111122223333:role/carnet-f-vend"
+  runtime_service_account = "carnet-f-vend@operator-prod.iam.gserviceaccount.com"
+  nobody_role_arn         = "arn:aws:iam::111122223333:role/carnet-nobody"
+  nobody_service_account  = "carnet-nobody@operator-prod.iam.gserviceaccount.com"
+  aws_region              = "eu-west-1"
+  pool_providers          = [for p in module.federation.providers : p if p.kind == "aws"]
 }
 
 locals {
-  tenants  = module.catalog.tenants
-  operator = module.catalog.operator
-  acme     = local.tenants["acme"]
-  globex   = local.tenants["globex"]
-  # The functions' account is not of these modules: its id is the sample's.
-  runtime_subject = "100000000000000000001"
+  tenants = module.catalog.tenants
+  acme    = local.tenants["acme"]
+  globex  = local.tenants["globex"]
+}
+
+module "aws_function" {
+  source                = "../../../terraform/modules/aws-function"
+  account_id            = "111122223333"
+  region                = "eu-west-1"
+  zip                   = "awslambda-arm64.zip"
+  catalog_bucket        = "operator-carnet-catalog"
+  catalog_files         = {}
+  operator_file         = module.catalog.operator_file
+  tenant_role_arns      = module.catalog.role_arns
+  destination_role_arns = module.catalog.destination_role_arns
+  jwt_audiences         = [module.federation.jwt_audience]
+  read_secret_arns      = [local.acme.destinations.ledger.secret]
+  callers               = ["arn:aws:iam::111122223333:role/sync-worker"]
+}
+
+module "gcp_function" {
+  source         = "../../../terraform/modules/gcp-function"
+  project_id     = "operator-prod"
+  region         = "europe-west1"
+  zip            = "gcpfunc.zip"
+  zip_hash       = "not-packaged-yet"
+  catalog_bucket = "operator-carnet-catalog"
+  catalog_files  = {}
+  operator_file  = module.catalog.operator_file
+  callers        = ["serviceAccount:sync-worker@operator-prod.iam.gserviceaccount.com"]
 }
 
 module "aws_outbound" {
@@ -62,8 +92,8 @@ module "gcp_tenant" {
   service_account         = each.value.service_account
   entry                   = each.value.entry
   tenant_role_arn         = each.value.tenant_role_arn
-  runtime_service_account = local.operator.runtime.gcp.service_account
-  runtime_role_arn        = local.operator.runtime.aws.role
+  runtime_service_account = module.gcp_function.service_account
+  runtime_role_arn        = module.aws_function.role_arn
   aws_pool                = module.federation.aws_pool
   jwt_pool                = module.federation.jwt_pool
   pass_role               = module.federation.pass_role
@@ -75,11 +105,11 @@ module "aws_tenant" {
   tenant           = each.key
   role_arn         = each.value.role_arn
   external_id      = each.value.external_id
-  runtime_role_arn = local.operator.runtime.aws.role
+  runtime_role_arn = module.aws_function.role_arn
   enter_role_arns  = each.value.enter_role_arns
   jwt_audiences    = concat([module.federation.jwt_audience], each.value.jwt_audiences)
   google_subjects = concat(
-    [local.runtime_subject],
+    [module.gcp_function.unique_id],
     each.value.service_account == null ? [] : [module.gcp_tenant[each.key].unique_id],
   )
 }
@@ -202,6 +232,7 @@ module "globex_frost" {
 # Whose account a role stands in: Terraform knows it by the provider alone.
 output "accounts" {
   value = {
+    aws_function = "111122223333"
     aws_tenant   = "111122223333"
     aws_outbound = "111122223333"
     acme_lake    = "999988887777"
@@ -220,6 +251,11 @@ output "snowflake" {
 
 output "providers" {
   value = module.federation.providers
+}
+
+# carnet.yaml, as the functions read it.
+output "operator_file" {
+  value = module.catalog.operator_file
 }
 
 # Which identities stand in which tenant's file.

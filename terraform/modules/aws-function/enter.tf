@@ -19,6 +19,7 @@ locals {
 resource "aws_iam_policy" "enter" {
   for_each = local.enter
   name     = "${var.role_name}-${each.key}"
+  path     = "/"
   policy   = each.value
   tags     = var.tags
 
@@ -47,6 +48,7 @@ resource "aws_iam_role" "nobody" {
   tags                 = var.tags
   assume_role_policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Principal = { AWS = aws_iam_role.function.arn }, Action = "sts:AssumeRole" }]
+    Statement = [{ Effect = "Allow", Principal = { AWS = local.role_arn }, Action = "sts:AssumeRole" }]
   })
+  depends_on = [aws_iam_role.function] # IAM takes no principal that does not stand
 }

@@ -262,7 +262,7 @@ run "the_schedulers_token_is_for_the_service" {
     error_message = "the audience is not the service's URI"
   }
   assert {
-    condition     = google_service_account.scheduler.email != google_service_account.runtime.email
+    condition     = google_service_account.scheduler.account_id != google_service_account.runtime.account_id
     error_message = "the scheduler is the runtime"
   }
 }
