@@ -32,7 +32,11 @@ func TestPlantedKeysAreFound(t *testing.T) {
 		{"public", `  Principal = { AWS = "*" }`},
 		{"public", `  Principal = { "AWS" : ["*"] }`},
 		{"public", `  principal = "*"`},
+		{"public", `  Principal = { AWS = ["arn:aws:iam::111122223333:root", "*"] }`},
+		{"public", `  identifiers = ["*"]`},
+		{"public", `  authorization_type = "NONE"`},
 		{"public", `  member = "allUsers"`},
+		{"public", `  member = "allUsers" # public: the token door`}, // in no other module
 		{"public", `  member = "allAuthenticatedUsers"`},
 		{"authoritative", `resource "google_project_iam_binding" "planted" {`},
 		{"authoritative", `resource "google_service_account_iam_policy" "planted" {`},
@@ -54,7 +58,7 @@ func TestWhatIsMeantIsNotAFinding(t *testing.T) {
 		`  member = "allUsers" # public: the token door`,
 		`  Resource = "*"`,
 	} {
-		found, err := fromterraform.Sources(fstest.MapFS{"main.tf": {Data: []byte(text)}})
+		found, err := fromterraform.Sources(fstest.MapFS{"modules/gcp-function/main.tf": {Data: []byte(text)}})
 		if err != nil || len(found) > 0 {
 			t.Errorf("%s: found %v, %v", text, found, err)
 		}

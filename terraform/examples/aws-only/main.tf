@@ -46,8 +46,8 @@ module "function" {
 
   # Before the jobs: every chain is tried in the night, and secrets are filled all day.
   schedules = {
-    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all", refusals = true } }
-    deliver = { expression = "rate(30 minutes)", input = { action = "deliver", tenants = "all" } }
+    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", refusals = true } }
+    deliver = { expression = "rate(30 minutes)", input = { action = "deliver" } }
   }
 }
 

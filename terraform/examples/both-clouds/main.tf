@@ -69,8 +69,8 @@ module "aws_function" {
 
   # Before the jobs: every chain is tried in the night, and secrets are filled all day.
   schedules = {
-    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", tenants = "all" } }
-    deliver = { expression = "rate(30 minutes)", input = { action = "deliver", tenants = "all" } }
+    check   = { expression = "cron(30 4 * * ? *)", input = { action = "check", refusals = true } }
+    deliver = { expression = "rate(30 minutes)", input = { action = "deliver" } }
   }
 }
 
@@ -95,8 +95,8 @@ module "gcp_function" {
   force_destroy         = !var.prevent_destroy
 
   schedules = {
-    check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all" } }
-    deliver = { cron = "*/30 * * * *", input = { action = "deliver", tenants = "all" } }
+    check   = { cron = "30 4 * * *", input = { action = "check", refusals = true } }
+    deliver = { cron = "*/30 * * * *", input = { action = "deliver" } }
   }
 }
 

@@ -47,8 +47,8 @@ module "function" {
 
   # Before the jobs: every chain is tried in the night, and secrets are filled all day.
   schedules = {
-    check   = { cron = "30 4 * * *", input = { action = "check", tenants = "all", refusals = true } }
-    deliver = { cron = "*/30 * * * *", input = { action = "deliver", tenants = "all" } }
+    check   = { cron = "30 4 * * *", input = { action = "check", refusals = true } }
+    deliver = { cron = "*/30 * * * *", input = { action = "deliver" } }
   }
 }
 

@@ -65,7 +65,7 @@ resource "aws_scheduler_schedule" "run" {
   target {
     arn      = aws_lambda_alias.schedule.arn
     role_arn = aws_iam_role.scheduler.arn
-    input    = jsonencode(each.value.input)
+    input    = jsonencode(merge({ tenants = "all" }, { for k, v in each.value.input : k => v if v != null }))
 
     dead_letter_config {
       arn = aws_sqs_queue.dead_letters.arn

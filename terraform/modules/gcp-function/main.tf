@@ -207,7 +207,7 @@ resource "google_cloud_scheduler_job" "run" {
     uri         = google_cloudfunctions2_function.function["schedule"].service_config[0].uri
     http_method = "POST"
     headers     = { "Content-Type" = "application/json" }
-    body        = base64encode(jsonencode(each.value.input))
+    body        = base64encode(jsonencode(merge({ tenants = "all" }, { for k, v in each.value.input : k => v if v != null })))
 
     oidc_token {
       service_account_email = google_service_account.scheduler.email

@@ -215,6 +215,20 @@ run "the_scheduler_is_held_to_its_group" {
   }
 }
 
+run "a_schedule_says_what_it_runs_for" {
+  command = plan
+  variables {
+    schedules = {
+      check = { expression = "rate(1 day)", input = { action = "check", refusals = true } }
+      some  = { expression = "rate(1 hour)", input = { action = "deliver", tenants = ["acme"], shard = "1/2" } }
+    }
+  }
+  assert {
+    condition     = { for n, s in aws_scheduler_schedule.run : n => jsondecode(s.target[0].input) } == { check = { action = "check", tenants = "all", refusals = true }, some = { action = "deliver", tenants = ["acme"], shard = "1/2" } }
+    error_message = jsonencode({ for n, s in aws_scheduler_schedule.run : n => s.target[0].input })
+  }
+}
+
 run "a_schedule_knows_two_actions" {
   command = plan
   variables {
