@@ -18,7 +18,7 @@ import (
 )
 
 func catalogCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "catalog",
 		Short: "Keep the files of the tenants",
 		Long: `Catalog writes and checks the files in which the operator says who its tenants are and
@@ -31,8 +31,7 @@ where the file does not parse before or after it.`,
     --region eu-west-1 --bucket acme-lake --prefix from-operator/ --access write
   carnet catalog lint
   carnet catalog list`,
-		Args: cobra.NoArgs,
-	}
+	})
 	cmd.AddCommand(addCommand(), lintCommand(), schemaCommand(), listCommand(), rotateCommand(), switchCommand("disable"), switchCommand("enable"))
 	return cmd
 }

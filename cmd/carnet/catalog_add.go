@@ -267,6 +267,9 @@ func (o *addOptions) destination(cmd *cobra.Command, p *prompter, name string, d
 	if err := refuseFlags(cmd.Flags(), kind, "kind "+kind); err != nil {
 		return nil, err
 	}
+	if err := o.refuseSwitches(cmd.Flags(), kind); err != nil {
+		return nil, err
+	}
 	lines := []string{"kind: " + catalog.Scalar(kind)}
 	for _, f := range fields() {
 		more, err := o.field(cmd.Flags(), p, f, kind, done)
@@ -338,6 +341,20 @@ func refuseFlags(flags *pflag.FlagSet, kind, what string) error {
 		if flags.Changed(f.flag) && !f.takes(kind) {
 			return fmt.Errorf("--%s is not for %s: take it out", f.flag, what)
 		}
+	}
+	return nil
+}
+
+// refuseSwitches: all of a bucket and a part of it are not both meant.
+func (o *addOptions) refuseSwitches(flags *pflag.FlagSet, kind string) error {
+	buckets := kind == string(catalog.S3) || kind == string(catalog.GCS)
+	switch {
+	case o.whole && flags.Changed("prefix"):
+		return errors.New("--whole-bucket and --prefix exclude each other: take one out")
+	case o.whole && !buckets:
+		return fmt.Errorf("--whole-bucket is not for kind %s: take it out", kind)
+	case o.createUser && kind != string(catalog.Redshift):
+		return fmt.Errorf("--create-user is not for kind %s: take it out", kind)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -94,6 +95,12 @@ func (o *rotateOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	ids, err := o.step(draft, tenant, dest)
 	if err != nil {
+		return err
+	}
+	// What cannot be printed must not be begun: the owner would not learn of it.
+	if sheet, err := o.sheet(cmd, args[0]); err != nil {
+		return err
+	} else if err := o.print(io.Discard, sheet); err != nil {
 		return err
 	}
 	if err := c.write(draft); err != nil {

@@ -79,6 +79,9 @@ func TestUsage(t *testing.T) {
 	}{
 		{"carnet vend --help lists the flags", []string{"vend", "--colour"}},
 		{"TENANT/DESTINATION", []string{"vend", "acme"}},
+		{"write carnet catalog add TENANT[/DESTINATION]", []string{"catalog", "add"}},
+		{"carnet catalog --help lists them", []string{"catalog", "lnt"}},
+		{"carnet --help lists them", []string{"lbb"}},
 		{"write text, json, env or aws", []string{"vend", "acme/lake", "--format", "yaml"}},
 		{"write carnet lab -- bash -c ls", []string{"lab", "bash", "--", "-c", "ls"}},
 		{"exclude each other", []string{"lab", "--serve", "--", "bash"}},
