@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -71,7 +70,7 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 //		return stdlib.GetConnector(*config), err
 //	}))
 func (c *Client) Connector(tenant, destination string, open func(*exchange.Credential) (driver.Connector, error)) driver.Connector {
-	return &connector{client: c, tenant: tenant, destination: destination, open: open}
+	return &connector{client: c, tenant: tenant, destination: destination, open: open, turn: make(chan struct{}, 1)}
 }
 
 type connector struct {
@@ -79,7 +78,7 @@ type connector struct {
 	tenant, destination string
 	open                func(*exchange.Credential) (driver.Connector, error)
 
-	mu      sync.Mutex
+	turn    chan struct{} // a lock that one may stop waiting for
 	current driver.Connector
 	until   time.Time
 }
@@ -97,8 +96,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 const loginLeast = 2 * time.Minute
 
 func (c *connector) fresh(ctx context.Context) (driver.Connector, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if c.current != nil && time.Until(c.until) > loginLeast {
 		return c.current, nil
 	}

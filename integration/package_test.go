@@ -2,10 +2,12 @@ package integration
 
 import (
 	"archive/zip"
+	"debug/buildinfo"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -35,8 +37,9 @@ func main() {
 }
 `
 
-// TestThePackages builds what is deployed as scripts/package does, and the Cloud Function
-// from its zip as the buildpack would. It takes half a minute: CARNET_PACKAGE=1 runs it, and
+// TestThePackages builds what is deployed as scripts/package does, each thing twice, and runs
+// it: the Lambda's artefact on this machine's architecture, and the Cloud Function built from
+// its zip as the buildpack would. It takes a minute or two: CARNET_PACKAGE=1 runs it, and
 // scripts/test-peers does.
 func TestThePackages(t *testing.T) {
 	if os.Getenv("CARNET_PACKAGE") == "" {
@@ -48,16 +51,54 @@ func TestThePackages(t *testing.T) {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	info, err := os.Stat(filepath.Join(out, "awslambda-arm64.zip"))
-	if err != nil || info.Size() > 3_500_000 {
-		t.Errorf("the Lambda's zip has %d bytes, and 3,500,000 is the most: %v", info.Size(), err)
+	l, dir := startSample(t)
+	for _, arch := range []string{"arm64", "amd64"} {
+		program := lambdaOf(t, filepath.Join(out, "awslambda-"+arch+".zip"))
+		if arch != runtime.GOARCH || runtime.GOOS != "linux" {
+			continue
+		}
+		f := startRuntime(t, program, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend"))
+		if status, body := streamed(t, f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil))); status != 200 {
+			t.Errorf("%s: %d %s", arch, status, body)
+		}
 	}
-	if names := unzip(t, filepath.Join(out, "awslambda-arm64.zip"), t.TempDir()); !slices.Equal(names, []string{"bootstrap"}) {
-		t.Errorf("the Lambda's zip has %v", names)
+	google, _ := workersTokens(t, l)
+	at := startFrameworks(t, l, dir, cloudFunctionOf(t, filepath.Join(out, "gcpfunc.zip")), "Vend")
+	if status, body := call(t, "POST", at+"/v1/credentials", lakeRequest, "Authorization", "Bearer "+google); status != 200 {
+		t.Errorf("the Cloud Function: %d %s", status, body)
+	}
+}
+
+// lambdaOf takes a Lambda's zip apart: one executable, under the size that is promised, with
+// no gRPC in it.
+func lambdaOf(t *testing.T, file string) (program string) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil || info.Size() > 3_500_000 {
+		t.Errorf("%s has %d bytes, and 3,500,000 is the most: %v", file, info.Size(), err)
 	}
 	dir := t.TempDir()
-	names := unzip(t, filepath.Join(out, "gcpfunc.zip"), dir)
-	for _, n := range names {
+	if names := unzip(t, file, dir); !slices.Equal(names, []string{"bootstrap"}) {
+		t.Errorf("%s has %v", file, names)
+	}
+	program = filepath.Join(dir, "bootstrap")
+	linked, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range linked.Deps {
+		if m.Path == "google.golang.org/grpc" {
+			t.Errorf("%s links gRPC", file)
+		}
+	}
+	return program
+}
+
+// cloudFunctionOf builds a function from its source as the buildpack does.
+func cloudFunctionOf(t *testing.T, file string) (program string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, n := range unzip(t, file, dir) {
 		if strings.HasSuffix(n, "_test.go") && !strings.HasPrefix(n, "vendor/") || n != "function.go" && !strings.Contains(n, "/") && strings.HasSuffix(n, ".go") {
 			t.Errorf("the source has %s, which the buildpack would count", n)
 		}
@@ -72,11 +113,13 @@ func TestThePackages(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(app, "main.go"), []byte(generated), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command("go", "build", "-mod=vendor", "-o", filepath.Join(dir, "app"), "./serverless_function_app")
+	program = filepath.Join(dir, "app")
+	cmd := exec.Command("go", "build", "-mod=vendor", "-o", program, "./serverless_function_app")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=", "GOPROXY=off")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("as the buildpack builds it: %v: %s", err, text)
 	}
+	return program
 }
 
 func unzip(t *testing.T, file, dir string) []string {
@@ -102,7 +145,7 @@ func unzip(t *testing.T, file, dir string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(to, text, 0o644); err != nil {
+		if err := os.WriteFile(to, text, f.Mode()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -220,6 +220,12 @@ func openEvent(t *testing.T, r *http.Request) string {
 // startCloudFunction starts the framework's own server with one of the two entry points.
 func startCloudFunction(t *testing.T, l *lab.Lab, dir, target string, more ...string) string {
 	t.Helper()
+	return startFrameworks(t, l, dir, built(t, "./functions/gcpfunc/cmd"), target, more...)
+}
+
+// startFrameworks starts a program that the framework serves, as Cloud Run does.
+func startFrameworks(t *testing.T, l *lab.Lab, dir, program, target string, more ...string) string {
+	t.Helper()
 	m, err := l.Machine("carnet-f-vend@operator-prod.iam.gserviceaccount.com")
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +235,7 @@ func startCloudFunction(t *testing.T, l *lab.Lab, dir, target string, more ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(built(t, "./functions/gcpfunc/cmd"))
+	cmd := exec.Command(program)
 	cmd.Env = append(environment(t, l, dir, more...), "FUNCTION_TARGET="+target, "PORT="+port, "K_SERVICE=carnet", "CARNET_RUNTIME=gcp", "GCE_METADATA_HOST="+m.Metadata)
 	var log journal
 	cmd.Stdout, cmd.Stderr = &log, &log

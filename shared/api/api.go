@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 	"unicode"
 
 	"carnet.dev/carnet/shared/check"
@@ -63,12 +64,13 @@ type route struct {
 // A call is one request on its way through.
 type call struct {
 	*handler
-	w    http.ResponseWriter
-	r    *http.Request
-	id   string
-	to   route
-	args []string // what stood for the path's names
-	sent bool
+	w     http.ResponseWriter
+	r     *http.Request
+	id    string
+	began time.Time
+	to    route
+	args  []string // what stood for the path's names
+	sent  bool
 }
 
 // New returns the handler.
@@ -103,7 +105,7 @@ func Routes() []string {
 // ServeHTTP recovers here and not further out: aws-lambda-go would have begun a 200 by
 // then.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{handler: h, w: w, r: r, id: rand.Text(), to: route{fail: (*call).fail}}
+	c := &call{handler: h, w: w, r: r, id: rand.Text(), began: time.Now(), to: route{fail: (*call).fail}}
 	w.Header().Set("X-Request-Id", c.id)
 	w.Header().Set("Cache-Control", "no-store")
 	defer c.recovered()

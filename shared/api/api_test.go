@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"carnet.dev/carnet/shared/api"
@@ -271,6 +272,8 @@ func TestOneProofOrNone(t *testing.T) {
 	body := `{"tenant":"acme","destination":"lake"}`
 	twice := post("/v1/credentials", body)
 	twice.Header.Add("Authorization", "Bearer good")
+	twicePlatform := post("/v1/credentials", body)
+	twicePlatform.Header["X-Serverless-Authorization"] = []string{"Bearer x", "Bearer y"}
 	principal := func(r *http.Request) *http.Request { return r.WithContext(api.WithPrincipal(r.Context(), worker)) }
 	signed := "AWS4-HMAC-SHA256 Credential=ASIA1/20261124/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=00"
 	iam := func(c *api.Config) { c.Principals = true }
@@ -287,6 +290,7 @@ func TestOneProofOrNone(t *testing.T) {
 		"nothing":                                  {nil, post("/v1/credentials", body, "Authorization", ""), "unauthenticated"},
 		"another token":                            {nil, post("/v1/credentials", body, "Authorization", "Bearer bad"), "unauthenticated"},
 		"two tokens":                               {nil, twice, "bad_request"},
+		"two of the platform's":                    {nil, twicePlatform, "bad_request"},
 		"a principal":                              {iam, principal(post("/v1/credentials", body, "Authorization", "")), ""},
 		"a principal and its signature":            {iam, principal(post("/v1/credentials", body, "Authorization", signed)), ""},
 		"a principal and a token":                  {iam, principal(post("/v1/credentials", body)), "bad_request"},
@@ -353,6 +357,49 @@ func TestUnknownLooksLikeForbidden(t *testing.T) {
 	if len(seen) != 1 {
 		t.Errorf("%d different answers: %v", len(seen), seen)
 	}
+}
+
+// TestUnknownLastsAsLongAsForbidden: the bucket is asked for a name that nobody knows, and
+// what is there is at hand. The clock tells a caller nothing of it, in any shape.
+func TestUnknownLastsAsLongAsForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(c *api.Config) {
+			vend := c.Vend
+			c.Vend = func(ctx context.Context, r exchange.Request) (*exchange.Credential, error) {
+				if r.Tenant == "nobody" {
+					time.Sleep(90 * time.Millisecond)
+				}
+				return vend(ctx, r)
+			}
+		})
+		lasts := func(r *http.Request) time.Duration {
+			began := time.Now()
+			b.do(r)
+			return time.Since(began)
+		}
+		shapes := map[string]func(tenant string) *http.Request{
+			"json": func(tenant string) *http.Request {
+				return post("/v1/credentials", `{"tenant":"`+tenant+`","destination":"lake"}`)
+			},
+			"batch": func(tenant string) *http.Request {
+				return post("/v1/credentials:batch", `{"requests":[{"tenant":"`+tenant+`","destination":"lake"}]}`)
+			},
+			"token": func(tenant string) *http.Request { return tokenForm("audience=" + api.Audience(tenant, "drop")) },
+			"container": func(tenant string) *http.Request {
+				r := httptest.NewRequest(http.MethodGet, "/v1/tenants/"+tenant+"/destinations/lake/aws", nil)
+				r.Header.Set("Authorization", "good")
+				return r
+			},
+		}
+		for shape, ask := range shapes {
+			if unknown, forbidden := lasts(ask("nobody")), lasts(ask("other")); unknown != forbidden || unknown == 0 {
+				t.Errorf("%s: unknown lasts %s, forbidden %s", shape, unknown, forbidden)
+			}
+		}
+		if d := lasts(shapes["json"]("acme")); d != 0 {
+			t.Errorf("what is granted waits for %s", d)
+		}
+	})
 }
 
 func TestABatchIsVendedSideBySide(t *testing.T) {

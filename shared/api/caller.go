@@ -55,10 +55,10 @@ func (c *call) verified(token string) (exchange.Caller, error) {
 func (c *call) authorization() (string, error) {
 	values := c.r.Header["Authorization"]
 	switch {
+	case len(values) > 1, len(c.r.Header["X-Serverless-Authorization"]) > 1:
+		return "", several()
 	case len(values) == 0:
 		return "", nil
-	case len(values) > 1:
-		return "", several()
 	case strings.HasPrefix(values[0], "AWS4-HMAC-SHA256 "):
 		return "", nil
 	}

@@ -106,7 +106,7 @@ func (c *call) results(who exchange.Caller, all []json.RawMessage) []byte {
 
 // result is one of a batch. A panic in it is that one's error.
 func (c *call) result(who exchange.Caller, text []byte, id string) (out []byte) {
-	one := &call{handler: c.handler, r: c.r, id: id}
+	one := &call{handler: c.handler, r: c.r, id: id, began: time.Now()}
 	fail := func(err error) []byte {
 		return encoded(struct {
 			Error problem `json:"error"`

@@ -98,10 +98,26 @@ func explainEdge(e *exchange.EdgeError) problem {
 func (c *call) problem(err error) problem {
 	p := explain(err)
 	p.RequestID = c.id
+	if p.Code == codeDenied {
+		c.lastAlike()
+	}
 	if p.status >= http.StatusInternalServerError || p.Code == codeUnauthenticated {
 		c.Log.Warn("refused", "request_id", c.id, "code", p.Code, "error", err.Error())
 	}
 	return p
+}
+
+// deniedAfter is more than a bucket takes to say that it has no such file.
+const deniedAfter = 200 * time.Millisecond
+
+// lastAlike waits until a denial has lasted as long as every other: a name that was never
+// asked for is looked up in the catalog's bucket, one that is in use is at hand, and the
+// clock would tell the two apart.
+func (c *call) lastAlike() {
+	select {
+	case <-time.After(time.Until(c.began.Add(deniedAfter))):
+	case <-c.r.Context().Done():
+	}
 }
 
 // fail answers with an error in the API's own shape.

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -211,7 +213,8 @@ func (r *Runner) one(ctx context.Context, j job) {
 		j.fail(Failure{Tenant: j.tenant, Destination: j.destination, RequestID: id, Code: code(err), Owner: owner(err), Error: err.Error()})
 	}
 	defer func() {
-		if recover() != nil {
+		if recover() != nil { // the value may hold anything
+			slog.Error("panic", "request_id", id, "stack", string(debug.Stack()))
 			failed(errors.New("panic"))
 		}
 	}()

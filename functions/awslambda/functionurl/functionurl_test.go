@@ -1,0 +1,112 @@
+package functionurl_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"carnet.dev/carnet/functions/awslambda/functionurl"
+)
+
+// sample is the documented event, as aws-lambda-go has it for its own tests.
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+func sample(t *testing.T) []byte {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-lambda-go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "events", "testdata", "lambda-urls-request.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What stands for an id there is no host.
+	return bytes.ReplaceAll(text, []byte("<url-id>"), []byte("abcdef"))
+}
+
+func TestTheDocumentedEvent(t *testing.T) {
+	var got *http.Request
+	var body []byte
+	u := functionurl.URL{API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusTeapot)
+		io.WriteString(w, "{}")
+	})}
+	answer, err := u.Buffer(t.Context(), sample(t))
+	if err != nil || answer.StatusCode != http.StatusTeapot || answer.Body != "{}" || answer.Headers["Content-Type"] != "application/json" {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	const url = "https://abcdef.lambda-url.us-west-2.on.aws/my/path?parameter1=value1&parameter1=value2&parameter2=value"
+	if got.Method != http.MethodPost || got.URL.String() != url || string(body) != "Hello from client!" || got.Header.Get("Header2") != "value1,value2" {
+		t.Errorf("%s %s %q %v", got.Method, got.URL, body, got.Header)
+	}
+	stream, err := u.Stream(t.Context(), sample(t))
+	if err != nil || stream.StatusCode != http.StatusTeapot {
+		t.Fatalf("%+v, %v", stream, err)
+	}
+	if text, err := io.ReadAll(stream.Body); string(text) != "{}" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestForgedEvents are refused before any handler sees them: whoever may invoke the function
+// by another way than its URL cannot write itself a caller.
+func TestForgedEvents(t *testing.T) {
+	u := functionurl.URL{API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("a handler sees %s", r.URL) })}
+	context := func(key string, value any) func(map[string]any) {
+		return func(e map[string]any) { e["requestContext"].(map[string]any)[key] = value }
+	}
+	for name, forge := range map[string]func(event map[string]any){
+		"no context":                  func(e map[string]any) { delete(e, "requestContext") },
+		"a context that is a list":    func(e map[string]any) { e["requestContext"] = []any{} },
+		"no method":                   context("http", map[string]any{"path": "/"}),
+		"a method with a blank":       context("http", map[string]any{"method": "GET /"}),
+		"an API Gateway's host":       context("domainName", "abc.execute-api.us-west-2.amazonaws.com"),
+		"a load balancer's":           func(e map[string]any) { e["requestContext"] = map[string]any{"elb": map[string]any{}} },
+		"a host that only looks so":   context("domainName", "abcdef.lambda-url.us-west-2.on.aws.example.com"),
+		"a host with somebody's name": context("domainName", "evil@abcdef.lambda-url.us-west-2.on.aws"),
+		"a host with a port":          context("domainName", "abcdef.lambda-url.us-west-2:8443.on.aws"),
+		"no path":                     func(e map[string]any) { e["rawPath"] = "" },
+		"a path that is a host":       func(e map[string]any) { e["rawPath"] = "@example.com/v1/credentials" },
+		"version 1.0":                 func(e map[string]any) { e["version"] = "1.0" },
+		"a body that is no base64":    func(e map[string]any) { e["isBase64Encoded"] = true },
+		"headers that are lists":      func(e map[string]any) { e["headers"] = map[string]any{"authorization": []any{"a", "b"}} },
+		"what is missing is a word":   func(e map[string]any) { e["requestContext"] = "abcdef.lambda-url.us-west-2.on.aws" },
+	} {
+		var event map[string]any
+		if err := json.Unmarshal(sample(t), &event); err != nil {
+			t.Fatal(err)
+		}
+		forge(event)
+		text, err := json.Marshal(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Buffer(t.Context(), text); !errors.Is(err, functionurl.ErrNotURL) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(`{"version":"2.0","rawPath":"/","requestContext":{"domainName":"a.lambda-url.b.on.aws","http":{"method":"GET"}}}`))
+	f.Fuzz(func(t *testing.T, event []byte) {
+		u := functionurl.URL{API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if host := r.URL.Hostname(); !strings.HasSuffix(host, ".on.aws") || !strings.Contains(host, ".lambda-url.") || r.URL.User != nil {
+				t.Errorf("%q asks %s", event, r.URL)
+			}
+		})}
+		if _, err := u.Buffer(t.Context(), event); err != nil && !errors.Is(err, functionurl.ErrNotURL) {
+			t.Errorf("%q: %v", event, err)
+		}
+	})
+}
