@@ -202,8 +202,9 @@ func Trips(calls []Call) int {
 	return n
 }
 
-// route finds the cloud that answers under a host's name.
+// route finds the cloud that answers under a host's name, and says what time it is there.
 func (l *Lab) route(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", l.Now().UTC().Format(http.TimeFormat))
 	switch {
 	case l.AWS.Owns(r.Host):
 		l.AWS.ServeHTTP(w, r)

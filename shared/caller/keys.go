@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"golang.org/x/sync/singleflight"
+
+	"carnet.dev/carnet/shared/exchange/flight"
 )
 
 const (
@@ -35,7 +36,7 @@ type keySet struct {
 	at     string // the keys' URL; found by discovery where empty
 	client *http.Client
 
-	flight singleflight.Group
+	flight flight.Group[struct{}]
 	mu     sync.Mutex
 	keys   map[string]jose.JSONWebKey // by id
 	again  time.Time                  // no fetch before
@@ -113,20 +114,16 @@ func (k *keySet) look(id string) (key jose.JSONWebKey, known, fetch bool, failed
 
 // refresh fetches the keys, once for all who wait and whoever leaves.
 func (k *keySet) refresh(ctx context.Context) error {
-	done := k.flight.DoChan("", func() (any, error) {
+	_, err := k.flight.Do(ctx, "", fetchTime, func(ctx context.Context) (none struct{}, err error) {
 		if k.fresh() {
-			return nil, nil // who looked before the last fetch ended comes too late for it
+			return none, nil // who looked before the last fetch ended comes too late for it
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
-		defer cancel()
-		return nil, k.store(k.fetch(ctx))
+		return none, k.store(k.fetch(ctx))
 	})
-	select {
-	case r := <-done:
-		return r.Err
-	case <-ctx.Done():
+	if err != nil && ctx.Err() != nil {
 		return k.away(ctx.Err())
 	}
+	return err
 }
 
 func (k *keySet) fresh() bool {

@@ -58,7 +58,7 @@ func (c Config) s3(at string) (source, error) {
 	}
 	runtime := cloud.Runtime("the runtime", credentials)
 	sign := func(ctx context.Context, r *http.Request) error { return runtime.Authorize(ctx, r, "s3", region) }
-	return bucket.New(bucket.S3{Region: region, Bucket: name, HTTP: c.HTTP, Authorize: sign}, prefix), nil
+	return bucket.New(bucket.S3{Region: region, Bucket: name, HTTP: c.HTTP, Authorize: sign, Told: cloud.Told}, prefix), nil
 }
 
 func (c Config) gcs(at string) (source, error) {

@@ -28,6 +28,19 @@ const (
 	tlsTimeout       = 5 * time.Second
 	firstByteTimeout = 10 * time.Second
 	wholeTimeout     = 15 * time.Second
+
+	// A connection of HTTP/2 that has gone dead would otherwise take every call with it
+	// until firstByteTimeout.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+
+	// perHost is how many connections a host gets. One that hangs holds so many, and not
+	// all the descriptors that a process has, of which Lambda gives 1,024; when it is back
+	// it meets so many at a time. Over HTTP/2 each of them carries a hundred calls.
+	// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+	perHost = 64
+	// maxHeader is Go's own limit for what comes in; for what is answered it is 10 MB.
+	maxHeader = 64 << 10
 )
 
 // Client returns the one HTTP client of the process: HTTPS to the hosts on the
@@ -36,13 +49,16 @@ const (
 func (t Transport) Client(allowed func(host string) bool) (*http.Client, error) {
 	d := &dialer{to: net.Dialer{Timeout: dialTimeout}, allowed: allowed, lab: t.Lab}
 	transport := &http.Transport{
-		DialContext:           d.dial,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   tlsTimeout,
-		ResponseHeaderTimeout: firstByteTimeout,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       90 * time.Second,
+		DialContext:            d.dial,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    tlsTimeout,
+		ResponseHeaderTimeout:  firstByteTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        perHost,
+		MaxIdleConnsPerHost:    perHost,
+		MaxResponseHeaderBytes: maxHeader,
+		IdleConnTimeout:        90 * time.Second,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if t.Proxy {
 		transport.Proxy = http.ProxyFromEnvironment

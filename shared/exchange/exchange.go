@@ -55,6 +55,9 @@ type RelyingParty struct {
 	// Lifetime is how long the token should live, where the identity can choose; 0:
 	// as long as it can. Google's ID tokens live for an hour whatever is asked.
 	Lifetime time.Duration
+	// Ahead is how far the party's clock is ahead of ours, as far as its answers told; a
+	// proof that has a date in it is dated by that clock.
+	Ahead time.Duration
 }
 
 // A SubjectToken is a proof of identity, in the sense of RFC 8693.

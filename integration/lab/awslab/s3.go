@@ -26,9 +26,9 @@ func newBucket(account, name string, w *world.Bucket) (*bucket, error) {
 	return b, err
 }
 
-// newStore keeps objects; it knows nothing of who may reach them.
+// newStore keeps objects; it knows nothing of who may reach them, nor of the lab's clock.
 func newStore() http.Handler {
-	return gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true)).Server()
+	return gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true), gofakes3.WithTimeSkewLimit(0)).Server()
 }
 
 func (c *Cloud) isStore(host string) bool {

@@ -21,9 +21,9 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/sync/singleflight"
 
 	"carnet.dev/carnet/shared/exchange/again"
+	"carnet.dev/carnet/shared/exchange/flight"
 )
 
 // How long a copy counts.
@@ -62,7 +62,7 @@ type Source struct {
 	store  Store
 	prefix string // empty, or ends in a slash
 
-	flight singleflight.Group
+	flight flight.Group[file]
 	mu     sync.Mutex
 	files  *lru.Cache[string, file]
 	bytes  int // of the files
@@ -131,25 +131,14 @@ func (s *Source) look(name string) (held file, known, ask, missing bool) {
 
 // fetch asks the bucket, once for all who wait and whoever leaves.
 func (s *Source) fetch(ctx context.Context, name string) (file, error) {
-	done := s.flight.DoChan(name, func() (any, error) {
+	return s.flight.Do(ctx, name, readTimeout, func(ctx context.Context) (file, error) {
 		held, _, ask, missing := s.look(name) // again: another flight may just have landed
 		if !ask && !missing {
 			return held, nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-		defer cancel()
 		o, err := s.get(ctx, s.prefix+name, held.etag)
 		return s.keep(name, held, o, err)
 	})
-	select {
-	case r := <-done:
-		if r.Err != nil {
-			return file{}, r.Err
-		}
-		return r.Val.(file), nil
-	case <-ctx.Done():
-		return file{}, ctx.Err()
-	}
 }
 
 // get tries once more what the store may answer in a moment.
@@ -164,7 +153,11 @@ func (s *Source) get(ctx context.Context, key, etag string) (o Object, err error
 // final: what is missing or forbidden will be so in a moment, too.
 func final(err error) (no bool, after time.Duration) {
 	var refused *RefusedError
-	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &refused), 0
+	var busy *busyError
+	if errors.As(err, &busy) {
+		after = busy.after
+	}
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &refused), after
 }
 
 func (s *Source) keep(name string, held file, o Object, err error) (file, error) {
@@ -236,11 +229,22 @@ type RefusedError struct{ Answer string }
 
 func (e *RefusedError) Error() string { return e.Answer }
 
-// answered reads what a store says that gives no object.
+// A busyError is an answer that may be another in a moment.
+type busyError struct {
+	answer string
+	after  time.Duration // as the store asked; 0 where it did not
+}
+
+func (e *busyError) Error() string { return e.answer }
+
+// answered reads what a store says that gives no object. S3 says with a 400 that a request
+// took it too long, and with a 403 that its date is wrong, and then what time it is.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func answered(store string, resp *http.Response, code string) error {
 	text := strings.TrimSpace("answer of " + store + ": " + resp.Status + " " + code)
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout {
-		return errors.New(text)
+	passing := code == "RequestTimeout" || code == "RequestTimeTooSkewed"
+	if passing || resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout {
+		return &busyError{text, again.After(resp.Header)}
 	}
 	return &RefusedError{text}
 }

@@ -16,6 +16,17 @@ type S3 struct {
 	Region, Bucket string
 	HTTP           *http.Client
 	Authorize      Authorize // signs for s3, with the hash of an empty body in X-Amz-Content-Sha256
+	// Told gets the header of each answer, whose Date says what time the next signature
+	// must have. Nil: nobody does.
+	Told func(http.Header)
+}
+
+func (s S3) get(ctx context.Context, from, etag string) (*http.Response, []byte, error) {
+	resp, text, err := get(ctx, s.HTTP, s.Authorize, from, etag)
+	if err == nil && s.Told != nil {
+		s.Told(resp.Header)
+	}
+	return resp, text, err
 }
 
 // base is the bucket's address. A name with a dot matches no certificate as a host.
@@ -33,7 +44,7 @@ func (s S3) base() string {
 
 // Get implements [Store].
 func (s S3) Get(ctx context.Context, key, etag string) (Object, error) {
-	resp, text, err := get(ctx, s.HTTP, s.Authorize, s.base()+"/"+escaped(key), etag)
+	resp, text, err := s.get(ctx, s.base()+"/"+escaped(key), etag)
 	if err != nil {
 		return Object{}, err
 	}
@@ -69,7 +80,7 @@ func (s S3) List(ctx context.Context, prefix string) ([]string, error) {
 		if next != "" {
 			query.Set("continuation-token", next)
 		}
-		resp, text, err := get(ctx, s.HTTP, s.Authorize, s.base()+"/?"+query.Encode(), "")
+		resp, text, err := s.get(ctx, s.base()+"/?"+query.Encode(), "")
 		if err != nil {
 			return nil, "", err
 		}

@@ -19,5 +19,8 @@ func (i *Identity) Authorize(ctx context.Context, r *http.Request, service, regi
 	return v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" }).SignHTTP(ctx, s.sdk(), r, hashOfNothing, service, region, i.cloud.clock.Now())
 }
 
+// Told learns AWS's clock from the header of an answer to a request that was authorized.
+func (c *Cloud) Told(h http.Header) { c.clock.Learn(h) }
+
 // Ours is when, by our own clock, AWS's clock shows t.
 func (c *Cloud) Ours(t time.Time) time.Time { return c.clock.Ours(t) }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 // The calls of this file are made by hand. They are three operations of STS, four of
 // Redshift and three of Secrets Manager, each a few fields; the SDK's clients for them would
 // be an eighth of a function's zip, and cost each start and each call (docs/performance.md).
+// All of them share the clock that answers tell, and a request's tries.
 
 // maxAnswer bounds a response.
 const maxAnswer = 1 << 20
@@ -33,6 +33,7 @@ type callError struct {
 	message    string
 	requestID  string
 	retryAfter time.Duration
+	untold     bool // its Date is news: the call was signed with another time
 }
 
 func (e *callError) Error() string { return e.code + ": " + e.message }
@@ -47,9 +48,7 @@ func (c *Cloud) Query(ctx context.Context, s Session, service, region, version, 
 		form[key] = values
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
-	return c.call(ctx, &s, service, region, header, []byte(form.Encode()), func(text []byte) error {
-		return result(text, action+"Result", answer)
-	})
+	return c.call(ctx, &s, service, region, header, []byte(form.Encode()), inXML(action, answer))
 }
 
 // stsVersion is the API's one and only.
@@ -60,27 +59,11 @@ func (c *Cloud) sts(ctx context.Context, s *Session, action string, args url.Val
 	args.Set("Action", action)
 	args.Set("Version", stsVersion)
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}
-	return c.call(ctx, s, "sts", c.region, header, []byte(args.Encode()), func(text []byte) error {
-		return result(text, action+"Result", answer)
-	})
+	return c.call(ctx, s, "sts", c.region, header, []byte(args.Encode()), inXML(action, answer))
 }
 
-// result decodes the one element of that name below the root.
-func result(text []byte, name string, answer any) error {
-	dec := xml.NewDecoder(bytes.NewReader(text))
-	for {
-		t, err := dec.Token()
-		if err != nil {
-			return fmt.Errorf("the answer has no %s", name)
-		}
-		if start, ok := t.(xml.StartElement); ok && start.Name.Local == name {
-			if dec.DecodeElement(answer, &start) != nil {
-				return fmt.Errorf("the answer's %s is not of its shape", name)
-			}
-			return nil
-		}
-	}
-}
+// A reader takes an answer of status 200.
+type reader func(contentType string, text []byte) error
 
 // JSON calls an operation of a service that speaks JSON 1.1, as the session.
 // https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
@@ -90,15 +73,10 @@ func (c *Cloud) JSON(ctx context.Context, s Session, service, region, target str
 		return "", err
 	}
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {target}}
-	return c.call(ctx, &s, service, region, header, text, func(text []byte) error {
-		if json.Unmarshal(text, answer) != nil {
-			return errors.New("the answer is no JSON of its shape") // the decoder's error may quote a password
-		}
-		return nil
-	})
+	return c.call(ctx, &s, service, region, header, text, inJSON(answer))
 }
 
-func (c *Cloud) call(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read func([]byte) error) (id string, err error) {
+func (c *Cloud) call(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read reader) (id string, err error) {
 	err = again.Call(ctx, func() error {
 		id, err = c.once(ctx, s, service, region, header, body, read)
 		return err
@@ -107,33 +85,34 @@ func (c *Cloud) call(ctx context.Context, s *Session, service, region string, he
 		if !errors.As(err, &e) {
 			return false, 0
 		}
-		return reason(e.code, e.status) == exchange.Refused && !c.untimely(e), e.retryAfter
+		return reason(e.code, e.status) == exchange.Refused && !e.untimely(), e.retryAfter
 	})
 	return id, err
 }
 
 // untimely tells of a refusal that is our clock's fault, and of which the answer's Date has
 // just told us: the next signature has the right time.
-func (c *Cloud) untimely(e *callError) bool {
-	switch e.code {
-	case "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed", "InvalidSignatureException":
-		return c.clock.Off()
+func (e *callError) untimely() bool {
+	switch strings.TrimSuffix(e.code, "Exception") {
+	case "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed", "InvalidSignature":
+		return e.untold
 	case "SignatureDoesNotMatch":
-		return c.clock.Off() && strings.HasPrefix(e.message, "Signature ")
+		return e.untold && strings.HasPrefix(e.message, "Signature ")
 	}
 	return false
 }
 
-func (c *Cloud) once(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read func([]byte) error) (string, error) {
+func (c *Cloud) once(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read reader) (string, error) {
 	to := "https://" + service + "." + region + "." + dnsSuffix(region) + "/"
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
 	r.Header = header.Clone()
+	ahead := c.clock.Ahead()
 	if s != nil {
 		sum := sha256.Sum256(body)
-		if err := c.signer.SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, c.clock.Now()); err != nil {
+		if err := c.signer.SignHTTP(ctx, s.sdk(), r, hex.EncodeToString(sum[:]), service, region, time.Now().Add(ahead)); err != nil {
 			return "", fmt.Errorf("signing the call: %w", err)
 		}
 	}
@@ -151,9 +130,9 @@ func (c *Cloud) once(ctx context.Context, s *Session, service, region string, he
 	case len(text) > maxAnswer:
 		return id, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 	case resp.StatusCode != http.StatusOK:
-		return id, refusal(resp, text, id)
+		return id, refusal(resp, text, id, c.clock.Moved(ahead))
 	}
-	return id, read(text)
+	return id, read(resp.Header.Get("Content-Type"), text)
 }
 
 // withoutURL keeps the cause alone: the edge says where the call went.
@@ -163,24 +142,4 @@ func withoutURL(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-// refusal reads an error in either protocol's shape.
-func refusal(resp *http.Response, text []byte, id string) error {
-	e := &callError{status: resp.StatusCode, code: http.StatusText(resp.StatusCode), requestID: id, retryAfter: retryAfter(resp.Header)}
-	var inXML struct {
-		Error struct{ Code, Message string }
-	}
-	var inJSON struct {
-		Type     string `json:"__type"`
-		Message  string `json:"message"`
-		Message2 string `json:"Message"`
-	}
-	switch {
-	case xml.Unmarshal(text, &inXML) == nil && inXML.Error.Code != "":
-		e.code, e.message = inXML.Error.Code, inXML.Error.Message
-	case json.Unmarshal(text, &inJSON) == nil && inJSON.Type != "":
-		e.code, e.message = inJSON.Type[strings.LastIndex(inJSON.Type, "#")+1:], inJSON.Message+inJSON.Message2
-	}
-	return e
 }

@@ -3,8 +3,6 @@ package awsid
 import (
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -12,35 +10,33 @@ import (
 // Failed makes an EdgeError of what a call gave. STS says with status 400 that it
 // throttles, so the code decides and the status only helps.
 func Failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
-	var said *callError
-	if !errors.As(err, &said) {
+	var no *callError
+	if !errors.As(err, &no) {
 		return exchange.AtEdge(err, edge, crossed)
 	}
-	edge.RequestID = said.requestID
+	edge.RequestID = no.requestID
 	return &exchange.EdgeError{
-		Edge: edge, Crossed: crossed, Reason: reason(said.code, said.status),
-		Code: said.code, Status: said.status, RetryAfter: said.retryAfter, Err: errors.New(said.message),
+		Edge: edge, Crossed: crossed, Reason: reason(no.code, no.status),
+		Code: no.code, Status: no.status, RetryAfter: no.retryAfter, Err: errors.New(no.message),
 	}
 }
 
+// reason reads a code. Those of a throttle are the SDK's list.
+// https://github.com/aws/aws-sdk-go-v2/blob/main/aws/retry/standard.go
 func reason(code string, status int) exchange.Reason {
 	switch code {
 	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
-		"RequestLimitExceeded", "TooManyRequestsException", "SlowDown":
+		"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete", "BandwidthLimitExceeded",
+		"LimitExceededException", "ProvisionedThroughputExceededException", "TransactionInProgressException", "EC2ThrottledException":
 		return exchange.Throttled
-	case "IDPCommunicationError", "InternalFailure", "InternalError", "ServiceUnavailable":
+	case "IDPCommunicationError", "InternalFailure", "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeoutException":
 		return exchange.Unavailable
 	}
-	if status >= 500 {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return exchange.Throttled
+	case status >= http.StatusInternalServerError, status == http.StatusRequestTimeout:
 		return exchange.Unavailable
 	}
 	return exchange.Refused
-}
-
-func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return time.Duration(n) * time.Second
 }

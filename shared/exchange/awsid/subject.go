@@ -38,7 +38,7 @@ func (i *Identity) SubjectToken(ctx context.Context, to exchange.RelyingParty) (
 	for _, form := range to.Accepts {
 		switch form {
 		case exchange.SignedCallerIdentity:
-			return i.signedCallerIdentity(ctx, to.Audience)
+			return i.signedCallerIdentity(ctx, to)
 		case exchange.RS256, exchange.ES384:
 			return i.outboundJWT(ctx, to, form)
 		}
@@ -46,17 +46,20 @@ func (i *Identity) SubjectToken(ctx context.Context, to exchange.RelyingParty) (
 	return exchange.SubjectToken{}, fmt.Errorf("%s can prove itself by a signed GetCallerIdentity request or a JWT (RS256, ES384), and %s takes neither", i.arn, to.Audience)
 }
 
-func (i *Identity) signedCallerIdentity(ctx context.Context, audience string) (exchange.SubjectToken, error) {
+// signedCallerIdentity dates the request by AWS's clock, since AWS checks it, or by that of
+// the party that shows it there, where AWS was never asked before.
+func (i *Identity) signedCallerIdentity(ctx context.Context, to exchange.RelyingParty) (exchange.SubjectToken, error) {
 	s, err := i.self(ctx)
 	if err != nil {
 		return exchange.SubjectToken{}, err
 	}
-	now := i.cloud.clock.Now()
-	token, err := signCallerIdentity(ctx, i.cloud.signer, s.sdk(), i.cloud.region, audience, now)
+	ahead := cmp.Or(i.cloud.clock.Ahead(), to.Ahead)
+	now := time.Now()
+	token, err := signCallerIdentity(ctx, i.cloud.signer, s.sdk(), i.cloud.region, to.Audience, now.Add(ahead))
 	return exchange.SubjectToken{
 		Form:    exchange.SignedCallerIdentity,
 		Value:   exchange.NewSecret(token),
-		Expires: i.cloud.clock.Ours(now.Add(signedFor)),
+		Expires: now.Add(signedFor),
 		Trail:   s.Trail,
 	}, err
 }

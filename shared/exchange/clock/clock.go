@@ -37,11 +37,14 @@ func (s *Skew) Learn(h http.Header) {
 	}
 }
 
-// Off tells whether the clocks differ by more than latency explains.
-func (s *Skew) Off() bool { return s.ahead.Load() != 0 }
+// Moved tells whether the upstream's clock is elsewhere than it was thought to be.
+func (s *Skew) Moved(was time.Duration) bool { return (s.Ahead() - was).Abs() > little }
+
+// Ahead is by how much the upstream's clock is ahead of ours; 0 where only latency is between them.
+func (s *Skew) Ahead() time.Duration { return time.Duration(s.ahead.Load()) }
 
 // Now is the upstream's time.
-func (s *Skew) Now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *Skew) Now() time.Time { return time.Now().Add(s.Ahead()) }
 
 // Ours is when, by our clock, the upstream's clock shows t.
 func (s *Skew) Ours(t time.Time) time.Time { return t.Add(-time.Duration(s.ahead.Load())) }

@@ -18,7 +18,7 @@ func TestSkew(t *testing.T) {
 			var s clock.Skew
 			now := time.Now()
 			s.Learn(http.Header{"Date": {now.Add(there).UTC().Format(http.TimeFormat)}})
-			if got := s.Now().Sub(now); got != want || s.Off() != (want != 0) {
+			if got := s.Now().Sub(now); got != want || s.Ahead() != want || s.Moved(0) != (want != 0) || s.Moved(want) {
 				t.Errorf("an upstream ahead by %s: %s", there, got)
 			}
 			if got := s.Ours(now.Add(time.Hour)); !got.Equal(now.Add(time.Hour - want)) {
@@ -28,7 +28,7 @@ func TestSkew(t *testing.T) {
 		var s clock.Skew
 		s.Learn(http.Header{"Date": {"yesterday"}})
 		s.Learn(http.Header{})
-		if s.Off() {
+		if s.Ahead() != 0 {
 			t.Error("an answer without a date teaches something")
 		}
 	})

@@ -15,6 +15,7 @@ import (
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/again"
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
@@ -84,8 +85,9 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 	if err != nil {
 		return nil, err
 	}
+	ctx = again.OneBudget(ctx)
 	if narrowed || req.Fresh {
-		return p.mint(ctx, grant, p.longest)
+		return p.fresh(ctx, grant)
 	}
 	return p.keptWhole(ctx, minTTL)
 }
@@ -102,13 +104,33 @@ func (p *place) keptWhole(ctx context.Context, minTTL time.Duration) (*exchange.
 }
 
 func (p *place) mintWhole(ctx context.Context) (*kept, time.Time, error) {
-	cred, err := p.mint(ctx, p.grant, p.longest)
+	cred, err := p.fresh(ctx, p.grant)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	again := *cred
-	again.Trail = cred.Trail.Again()
-	return &kept{cred, &again}, cred.Expires, nil
+	next := *cred
+	next.Trail = cred.Trail.Again()
+	return &kept{cred, &next}, cred.Expires, nil
+}
+
+// slack is how far an expiry may be beyond what was asked for, since clocks differ.
+const slack = 5 * time.Minute
+
+// fresh mints, and takes no credential whose end makes no sense: it is the last edge's
+// answer that does not.
+func (p *place) fresh(ctx context.Context, grant exchange.Grant) (*exchange.Credential, error) {
+	cred, err := p.mint(ctx, grant, p.longest)
+	if err != nil {
+		return nil, err
+	}
+	if left := time.Until(cred.Expires); left > 0 && left <= p.longest+slack {
+		return cred, nil
+	}
+	err = fmt.Errorf("the answer expires at %s, where %s were asked for", cred.Expires.UTC().Format(time.RFC3339), p.longest)
+	if n := len(cred.Trail) - 1; n >= 0 {
+		err = exchange.AtEdge(err, cred.Trail[n], cred.Trail[:n])
+	}
+	return nil, err
 }
 
 // narrow returns what is asked for, if the catalog grants as much. An empty part

@@ -74,7 +74,7 @@ func (i *Identity) keeping(ctx context.Context, secret, op, method, to string, b
 		err = i.cloud.post(ctx, to, own.Value, body, answer, &edge)
 	} else {
 		header := http.Header{"Authorization": {"Bearer " + own.Value.Reveal()}}
-		err = i.cloud.send(ctx, method, to, header, nil, answer, &edge)
+		err = i.cloud.send(ctx, method, to, header, nil, into(answer), &edge)
 	}
 	if err != nil {
 		return failed(err, edge, own.Trail)

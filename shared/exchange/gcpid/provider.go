@@ -21,9 +21,10 @@ const (
 	typeAWS4Request = "urn:ietf:params:aws:token-type:aws4_request"
 )
 
-// entering bounds how many identities a provider remembers federated tokens of. A
-// tenant's identity is forgotten some time after its file changed.
-const entering = 4096
+// entering bounds how many identities a provider remembers federated tokens of: as many as
+// there are tenants that stay linked. A tenant's identity is forgotten some time after its
+// file changed.
+const entering = 10_000
 
 // A Provider of a workload identity pool trusts one AWS account, or one OIDC
 // issuer. Its federated tokens belong to it, one for each identity that entered:
@@ -51,7 +52,11 @@ func (c *Cloud) NewProvider(name string, accepts exchange.Form) *Provider {
 // token exchanges the identity's subject token for a federated one.
 func (p *Provider) token(ctx context.Context, from exchange.Identity) (Token, error) {
 	t, fresh, err := p.kept(from).Get(ctx, alive, func(ctx context.Context) (Token, time.Time, error) {
+		ahead := p.cloud.clock.Ahead()
 		t, err := p.exchange(ctx, from)
+		if err != nil && p.cloud.clock.Moved(ahead) {
+			t, err = p.exchange(ctx, from) // the refusal told what time it is
+		}
 		return t, t.Expires, err
 	})
 	if err == nil && !fresh {
@@ -71,7 +76,7 @@ func (p *Provider) kept(from exchange.Identity) *keep.Value[Token] {
 
 func (p *Provider) exchange(ctx context.Context, from exchange.Identity) (Token, error) {
 	edge := exchange.Edge{From: from.Principal(), To: p.name, Op: "sts.token"}
-	proof, err := from.SubjectToken(ctx, exchange.RelyingParty{Audience: p.name, Accepts: []exchange.Form{p.accepts}})
+	proof, err := from.SubjectToken(ctx, exchange.RelyingParty{Audience: p.name, Accepts: []exchange.Form{p.accepts}, Ahead: p.cloud.clock.Ahead()})
 	if err != nil {
 		return Token{}, exchange.AtEdge(err, edge, nil)
 	}
@@ -101,7 +106,7 @@ type exchangeAnswer struct {
 }
 
 func (a exchangeAnswer) token(trail exchange.Trail) Token {
-	return Token{exchange.NewSecret(a.AccessToken), time.Now().Add(time.Duration(a.ExpiresIn) * time.Second), trail}
+	return Token{exchange.NewSecret(a.AccessToken), within(a.ExpiresIn), trail}
 }
 
 func (c *Cloud) exchangeToken(ctx context.Context, form url.Values, edge *exchange.Edge) (exchangeAnswer, error) {

@@ -15,6 +15,7 @@ import (
 
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/again"
+	"carnet.dev/carnet/shared/strict"
 )
 
 const (
@@ -30,20 +31,23 @@ func (c *Cloud) post(ctx context.Context, to string, as exchange.Secret, body, a
 		return err
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + as.Reveal()}}
-	return c.send(ctx, http.MethodPost, to, header, text, answer, edge)
+	return c.send(ctx, http.MethodPost, to, header, text, into(answer), edge)
 }
 
 // postForm sends a form and, as the token endpoint asks, no Authorization.
 func (c *Cloud) postForm(ctx context.Context, to string, form url.Values, answer any, edge *exchange.Edge) error {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	return c.send(ctx, http.MethodPost, to, header, []byte(form.Encode()), answer, edge)
+	return c.send(ctx, http.MethodPost, to, header, []byte(form.Encode()), into(answer), edge)
 }
+
+// A reader takes an answer of status 200.
+type reader func(resp *http.Response, text []byte) error
 
 // send tries up to three times, with jitter, as long as the upstream may change
 // its mind.
-func (c *Cloud) send(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+func (c *Cloud) send(ctx context.Context, method, to string, header http.Header, body []byte, read reader, edge *exchange.Edge) error {
 	return again.Call(ctx, func() error {
-		return c.try(ctx, method, to, header, body, answer, edge)
+		return c.try(ctx, method, to, header, body, read, edge)
 	}, func(err error) (bool, time.Duration) {
 		var up *upstreamError
 		if !errors.As(err, &up) {
@@ -53,7 +57,7 @@ func (c *Cloud) send(ctx context.Context, method, to string, header http.Header,
 	})
 }
 
-func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, body []byte, answer any, edge *exchange.Edge) error {
+func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, body []byte, read reader, edge *exchange.Edge) error {
 	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -75,19 +79,29 @@ func (c *Cloud) try(ctx context.Context, method, to string, header http.Header, 
 	case resp.StatusCode != http.StatusOK:
 		return parseError(resp, text)
 	}
-	return decode(resp, text, answer)
+	return read(resp, text)
 }
 
-func decode(resp *http.Response, text []byte, answer any) error {
-	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	if kind = strings.TrimSpace(kind); !strings.EqualFold(kind, "application/json") {
-		return fmt.Errorf("the answer is %q and not JSON", kind)
+// into reads one JSON object in which no key stands twice.
+func into(answer any) reader {
+	return func(resp *http.Response, text []byte) error {
+		kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+		if kind = strings.TrimSpace(kind); !strings.EqualFold(kind, "application/json") {
+			return fmt.Errorf("the answer is %q and not JSON", kind)
+		}
+		if _, err := strict.Parse(text); err != nil || json.Unmarshal(text, answer) != nil {
+			// The decoder's error would quote the answer, and the answer has a token.
+			return errors.New("the answer is not the JSON that was expected")
+		}
+		return nil
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		// The decoder's error would quote the answer, and the answer has a token.
-		return errors.New("the answer is not the JSON that was expected")
-	}
-	return nil
+}
+
+// within is when a token ends that lives for so many seconds. A number that would be a year
+// and more stays one, and no little one that overflowed.
+func within(seconds int) time.Time {
+	const year = 365 * 24 * 60 * 60
+	return time.Now().Add(time.Duration(min(max(seconds, -year), year)) * time.Second)
 }
 
 // withoutURL keeps the cause alone: the edge says where the call went.
@@ -118,9 +132,9 @@ func (e *upstreamError) Error() string {
 
 func (e *upstreamError) reason() exchange.Reason {
 	switch {
-	case e.status == http.StatusTooManyRequests, e.code == "RESOURCE_EXHAUSTED", e.code == "quota_exceeded":
+	case e.status == http.StatusTooManyRequests, e.code == "RESOURCE_EXHAUSTED", e.code == "quota_exceeded", e.code == "RATE_LIMIT_EXCEEDED":
 		return exchange.Throttled
-	case e.status >= 500, strings.HasPrefix(e.message, "Error connecting to the given credential's issuer"):
+	case e.status >= http.StatusInternalServerError, e.status == http.StatusRequestTimeout, strings.HasPrefix(e.message, "Error connecting to the given credential's issuer"):
 		return exchange.Unavailable
 	}
 	return exchange.Refused
@@ -129,10 +143,7 @@ func (e *upstreamError) reason() exchange.Reason {
 // parseError reads both shapes: IAM's {"error":{"code","status","message"}} and
 // the token endpoint's {"error","error_description"}.
 func parseError(resp *http.Response, text []byte) error {
-	e := &upstreamError{status: resp.StatusCode, code: strconv.Itoa(resp.StatusCode), message: http.StatusText(resp.StatusCode)}
-	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 {
-		e.retryAfter = time.Duration(n) * time.Second
-	}
+	e := &upstreamError{status: resp.StatusCode, code: strconv.Itoa(resp.StatusCode), message: http.StatusText(resp.StatusCode), retryAfter: again.After(resp.Header)}
 	var body struct {
 		Error       json.RawMessage `json:"error"`
 		Description string          `json:"error_description"`
@@ -156,6 +167,8 @@ func (e *upstreamError) readStatus(text []byte) {
 		Details []struct {
 			Reason   string            `json:"reason"`
 			Metadata map[string]string `json:"metadata"`
+			// https://cloud.google.com/apis/design/errors#error_details
+			RetryDelay string `json:"retryDelay"`
 		} `json:"details"`
 	}
 	if json.Unmarshal(text, &s) != nil || s.Status == "" {
@@ -166,8 +179,11 @@ func (e *upstreamError) readStatus(text []byte) {
 		if p := d.Metadata["permission"]; p != "" {
 			e.permission = p
 		}
-		if d.Reason == "SERVICE_DISABLED" {
+		if d.Reason == "SERVICE_DISABLED" || d.Reason == "RATE_LIMIT_EXCEEDED" {
 			e.code = d.Reason
+		}
+		if wait, err := time.ParseDuration(d.RetryDelay); err == nil {
+			e.retryAfter = max(e.retryAfter, wait)
 		}
 	}
 }

@@ -1,16 +1,17 @@
 package gcpid
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
-
-	"cloud.google.com/go/compute/metadata"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -18,53 +19,49 @@ import (
 // Runtime is the process's own service account, whose tokens the metadata server
 // gives: on Cloud Functions and Cloud Run, on GKE with workload identity, on GCE.
 func (c *Cloud) Runtime(email string) *Identity {
-	server := metadata.NewClient(c.http)
-	own := exchange.Edge{From: "platform", To: email}
 	i := &Identity{cloud: c, email: email}
 	i.mint = func(ctx context.Context, ask Ask) (Token, error) {
-		edge := own
-		edge.Op = "metadata.token"
-		t, err := metadataToken(ctx, server, ask.Scopes)
-		return t, exchange.AtEdge(err, edge, nil)
+		return c.ownToken(ctx, exchange.Edge{From: "platform", To: email, Op: "metadata.token"}, ask.Scopes)
 	}
 	i.mintID = func(ctx context.Context, audience string) (Token, error) {
-		edge := own
-		edge.Op = "metadata.identity"
-		t, err := metadataIDToken(ctx, server, audience)
-		return t, exchange.AtEdge(err, edge, nil)
+		return c.ownIDToken(ctx, exchange.Edge{From: "platform", To: email, Op: "metadata.identity"}, audience)
 	}
 	return i
 }
 
-const defaultAccount = "instance/service-accounts/default/"
-
-func metadataToken(ctx context.Context, server *metadata.Client, scopes []string) (Token, error) {
-	query := url.Values{"scopes": {strings.Join(scopes, ",")}}
-	text, err := server.GetWithContext(ctx, defaultAccount+"token?"+query.Encode())
-	if err != nil {
-		return Token{}, err
-	}
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int    `json:"expires_in"`
-	}
-	if json.Unmarshal([]byte(text), &answer) != nil || answer.AccessToken == "" {
-		return Token{}, errors.New("the metadata server's answer is not a token")
-	}
-	return Token{
-		Value:   exchange.NewSecret(answer.AccessToken),
-		Expires: time.Now().Add(time.Duration(answer.ExpiresIn) * time.Second),
-	}, nil
+// metadata asks the server that each machine of Google's has at hand, over HTTP and at an
+// address that leads nowhere else. Without the header it answers nobody.
+// https://cloud.google.com/compute/docs/metadata/querying-metadata
+func (c *Cloud) metadata(ctx context.Context, what string, query url.Values, read reader, edge *exchange.Edge) error {
+	at := "http://" + cmp.Or(os.Getenv("GCE_METADATA_HOST"), "169.254.169.254") + "/computeMetadata/v1/instance/service-accounts/default/"
+	header := http.Header{"Metadata-Flavor": {"Google"}}
+	return c.send(ctx, http.MethodGet, at+what+"?"+query.Encode(), header, nil, read, edge)
 }
 
-func metadataIDToken(ctx context.Context, server *metadata.Client, audience string) (Token, error) {
-	query := url.Values{"audience": {audience}, "format": {"full"}}
-	text, err := server.GetWithContext(ctx, defaultAccount+"identity?"+query.Encode())
-	if err != nil {
-		return Token{}, err
+func (c *Cloud) ownToken(ctx context.Context, edge exchange.Edge, scopes []string) (Token, error) {
+	var answer exchangeAnswer // it has the same fields
+	err := c.metadata(ctx, "token", url.Values{"scopes": {strings.Join(scopes, ",")}}, into(&answer), &edge)
+	if err == nil && answer.AccessToken == "" {
+		err = errors.New("the metadata server's answer is not a token")
 	}
-	expires, err := expiry(text)
-	return Token{Value: exchange.NewSecret(text), Expires: expires}, err
+	if err != nil {
+		return Token{}, failed(err, edge, nil)
+	}
+	return answer.token(nil), nil
+}
+
+func (c *Cloud) ownIDToken(ctx context.Context, edge exchange.Edge, audience string) (Token, error) {
+	var token string
+	var expires time.Time
+	err := c.metadata(ctx, "identity", url.Values{"audience": {audience}, "format": {"full"}}, func(_ *http.Response, text []byte) (err error) {
+		token = string(text)
+		expires, err = expiry(token)
+		return err
+	}, &edge)
+	if err != nil {
+		return Token{}, failed(err, edge, nil)
+	}
+	return Token{Value: exchange.NewSecret(token), Expires: c.clock.Ours(expires)}, nil
 }
 
 // expiry reads when an ID token that Google just gave us ends. Its signature is

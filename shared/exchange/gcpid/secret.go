@@ -24,7 +24,7 @@ func (i *Identity) Secret(ctx context.Context, name string) (exchange.Secret, ex
 		} `json:"payload"`
 	}
 	header := http.Header{"Authorization": {"Bearer " + own.Value.Reveal()}}
-	err = i.cloud.send(ctx, http.MethodGet, "https://secretmanager.googleapis.com/v1/"+name+":access", header, nil, &answer, &edge)
+	err = i.cloud.send(ctx, http.MethodGet, "https://secretmanager.googleapis.com/v1/"+name+":access", header, nil, into(&answer), &edge)
 	if err != nil {
 		return exchange.Secret{}, nil, failed(err, edge, own.Trail)
 	}

@@ -6,7 +6,7 @@
 // that many may ask at once and one call is enough, that whoever asked first may
 // walk away while the others still wait, that a refusal need not be fetched again
 // in the same second, and that a refresh which fails is no error while the old
-// value lives.
+// value lives, nor one that hangs a reason to wait.
 package keep
 
 import (
@@ -14,13 +14,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/flight"
 )
 
 const (
@@ -30,9 +28,14 @@ const (
 	// enough to spare the upstream a storm, short enough that whoever has just
 	// mended a trust policy hardly notices.
 	RefusedFor = 5 * time.Second
+	// throttledAtMost is how long an upstream that asked for peace gets it.
+	throttledAtMost = time.Minute
 	// retryRefresh is the pause after a refresh that failed, while the old value
 	// is still good.
 	retryRefresh = 15 * time.Second
+	// Patience is how long whoever could have the old value waits for the new one.
+	// botocore gives a container endpoint two seconds.
+	Patience = time.Second
 	// longest is more life than any cloud gives: 12 h for a session or a token,
 	// and a margin for clocks. An answer beyond it makes no sense.
 	longest = 12*time.Hour + 5*time.Minute
@@ -44,42 +47,50 @@ type Mint[T any] func(context.Context) (T, time.Time, error)
 // A Value keeps the newest value that was minted. The zero Value is empty and
 // ready. It is safe for concurrent use; what it holds must be immutable.
 type Value[T any] struct {
-	flight singleflight.Group
+	flight flight.Group[T]
 
-	mu        sync.Mutex
-	value     T
-	expires   time.Time
-	refreshAt time.Time
-	refused   error
-	until     time.Time // refused is repeated until then
+	mu      sync.Mutex
+	value   T
+	life    span
+	renewAt time.Duration // with so much life left
+	waits   time.Time     // no renewal before, after one that failed
+	refused error
+	until   time.Time // refused is repeated until then
 }
 
 // Get returns the kept value if it has minTTL left, and otherwise what mint gives.
 // fresh tells whether this was minted for the callers now waiting. Past 75 to 90 %
-// of its life a value is minted anew, and served on if that fails.
+// of its life a value is minted anew, and served on if that fails or takes long.
 //
 // The mint runs detached from ctx: a caller that gives up takes only itself away.
 func (v *Value[T]) Get(ctx context.Context, minTTL time.Duration, mint Mint[T]) (value T, fresh bool, err error) {
 	held, good, due, refused := v.look(minTTL)
-	if good && !due {
+	switch {
+	case good && !due:
 		return held, false, nil
-	}
-	if refused != nil {
+	case good && background(ctx):
+		go v.renew(context.WithoutCancel(ctx), minTTL, mint)
+		return held, false, nil
+	case good:
+		patient, cancel := context.WithTimeout(ctx, patience(ctx))
+		defer cancel()
+		if value, err := v.renew(patient, minTTL, mint); err == nil {
+			return value, true, nil
+		}
+		return held, false, nil
+	case refused != nil:
 		return value, false, refused
 	}
-	if good && background(ctx) {
-		v.refresh(ctx, minTTL, mint)
-		return held, false, nil
-	}
 	value, err = v.fly(ctx, minTTL, mint)
-	switch {
-	case err == nil:
-		return value, true, nil
-	case good:
-		v.putOff()
-		return held, false, nil
+	return value, err == nil, err
+}
+
+// patience leaves the caller half of its time to do something with the old value.
+func patience(ctx context.Context) time.Duration {
+	if end, ok := ctx.Deadline(); ok {
+		return min(Patience, time.Until(end)/2)
 	}
-	return value, false, err
+	return Patience
 }
 
 type backgroundKey struct{}
@@ -93,21 +104,24 @@ func InBackground(ctx context.Context) context.Context {
 
 func background(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
-// refresh starts a flight, unless one is under way, and waits for nobody.
-func (v *Value[T]) refresh(ctx context.Context, minTTL time.Duration, mint Mint[T]) {
-	go func() {
-		if _, err := v.fly(context.WithoutCancel(ctx), minTTL, mint); err != nil {
-			v.putOff()
-		}
-	}()
+// renew is a flight whose failure is put off.
+func (v *Value[T]) renew(ctx context.Context, minTTL time.Duration, mint Mint[T]) (T, error) {
+	value, err := v.fly(ctx, minTTL, mint)
+	if err != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.waits = time.Now().Add(retryRefresh)
+	}
+	return value, err
 }
 
 func (v *Value[T]) look(minTTL time.Duration) (held T, good, due bool, refused error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
-	good = now.Add(minTTL).Before(v.expires)
-	due = now.After(v.refreshAt)
+	left := v.life.left(now)
+	good = left > minTTL
+	due = left <= v.renewAt && now.After(v.waits)
 	if !good && now.Before(v.until) {
 		refused = v.refused
 	}
@@ -115,42 +129,21 @@ func (v *Value[T]) look(minTTL time.Duration) (held T, good, due bool, refused e
 }
 
 // fly joins the flight that is under way, or starts one.
-func (v *Value[T]) fly(ctx context.Context, minTTL time.Duration, mint Mint[T]) (value T, err error) {
-	landed := v.flight.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), FlightTimeout)
-		defer cancel()
+func (v *Value[T]) fly(ctx context.Context, minTTL time.Duration, mint Mint[T]) (T, error) {
+	return v.flight.Do(ctx, "", FlightTimeout, func(ctx context.Context) (T, error) {
 		// A flight may have landed since the caller looked.
 		if held, good, due, refused := v.look(minTTL); refused != nil || good && !due {
 			return held, refused
 		}
-		return v.take(guarded(ctx, mint))
+		return v.take(mint(ctx))
 	})
-	select {
-	case r := <-landed:
-		if r.Err != nil {
-			return value, r.Err
-		}
-		return r.Val.(T), nil
-	case <-ctx.Done():
-		return value, ctx.Err()
-	}
-}
-
-// guarded makes a panic the flight's error: it runs in nobody's request, and nobody else
-// could recover it.
-func guarded[T any](ctx context.Context, mint Mint[T]) (value T, expires time.Time, err error) {
-	defer func() {
-		if recover() != nil {
-			err = fmt.Errorf("panic: %s", debug.Stack()) // the value may hold anything
-		}
-	}()
-	return mint(ctx)
 }
 
 // take stores what a mint gave.
 func (v *Value[T]) take(value T, expires time.Time, err error) (T, error) {
 	now := time.Now()
-	if err == nil && (expires.Before(now) || expires.After(now.Add(longest))) {
+	life := until(expires, now)
+	if left := life.left(now); err == nil && (left <= 0 || left > longest) {
 		err = fmt.Errorf("the answer expires at %s, which is not within the next %s", expires.UTC().Format(time.RFC3339), longest)
 	}
 	v.mu.Lock()
@@ -159,23 +152,20 @@ func (v *Value[T]) take(value T, expires time.Time, err error) (T, error) {
 		v.remember(err, now)
 		return value, err
 	}
-	life := expires.Sub(now)
-	v.value, v.expires, v.refused = value, expires, nil
-	v.refreshAt = now.Add(time.Duration(float64(life) * (0.75 + 0.15*rand.Float64())))
+	v.value, v.life, v.refused, v.waits = value, life, nil, time.Time{}
+	v.renewAt = time.Duration(float64(life.left(now)) * (0.1 + 0.15*rand.Float64()))
 	return value, nil
 }
 
-// remember keeps a refusal. Nothing else is worth keeping: the next try may find
-// the cloud awake again.
+// remember keeps a refusal, and a plea for peace. Nothing else is worth keeping: the next
+// try may find the cloud awake again.
 func (v *Value[T]) remember(err error, now time.Time) {
 	var edge *exchange.EdgeError
-	if errors.As(err, &edge) && edge.Reason == exchange.Refused {
+	switch {
+	case !errors.As(err, &edge):
+	case edge.Reason == exchange.Refused:
 		v.refused, v.until = err, now.Add(RefusedFor)
+	case edge.Reason == exchange.Throttled && edge.RetryAfter > 0:
+		v.refused, v.until = err, now.Add(min(edge.RetryAfter, throttledAtMost))
 	}
-}
-
-func (v *Value[T]) putOff() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.refreshAt = time.Now().Add(retryRefresh)
 }

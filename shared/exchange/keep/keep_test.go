@@ -192,3 +192,87 @@ func TestAPanicIsTheFlightsError(t *testing.T) {
 		}
 	})
 }
+
+// TestAHangingRefreshHoldsNobody: who could have the old value waits a second for the new
+// one, and the next do not wait at all for a while.
+func TestAHangingRefreshHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{life: time.Hour}
+		var v keep.Value[int64]
+		v.Get(t.Context(), 0, c.mint)
+		time.Sleep(55 * time.Minute) // past 90 % of its life
+		c.takes = time.Hour
+		began := time.Now()
+		if n, fresh, err := v.Get(t.Context(), time.Minute, c.mint); n != 1 || fresh || err != nil {
+			t.Errorf("while the cloud hangs: %d, %v", n, err)
+		}
+		if waited := time.Since(began); waited != keep.Patience {
+			t.Errorf("the first waited %s", waited)
+		}
+		for range 64 {
+			v.Get(t.Context(), time.Minute, c.mint)
+		}
+		if waited := time.Since(began); waited != keep.Patience {
+			t.Errorf("and the next %s more", waited-keep.Patience)
+		}
+		time.Sleep(30 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if n, _, err := v.Get(ctx, time.Minute, c.mint); n != 1 || err != nil || ctx.Err() != nil {
+			t.Errorf("within a deadline: %d, %v, %v", n, err, ctx.Err())
+		}
+		time.Sleep(keep.FlightTimeout)
+	})
+}
+
+// TestAPleaForPeaceIsHeard: an upstream that said when to come again is not asked before.
+func TestAPleaForPeaceIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{life: time.Hour, err: &exchange.EdgeError{Reason: exchange.Throttled, RetryAfter: 30 * time.Second}}
+		var v keep.Value[int64]
+		for range 29 {
+			if _, _, err := v.Get(t.Context(), 0, c.mint); err == nil {
+				t.Error("served")
+			}
+			time.Sleep(time.Second)
+		}
+		if n := c.minted.Load(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+		time.Sleep(2 * time.Second)
+		c.err = nil
+		if n, _, err := v.Get(t.Context(), 0, c.mint); n != 2 || err != nil {
+			t.Errorf("afterwards: %d, %v", n, err)
+		}
+	})
+}
+
+// TestAFleetComesBackApart: a thousand values that were minted together are not renewed
+// together.
+func TestAFleetComesBackApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fleet = 1000
+		c := &cloud{life: time.Hour}
+		values := make([]keep.Value[int64], fleet)
+		ask := func() (minted int64) {
+			before := c.minted.Load()
+			for i := range values {
+				values[i].Get(t.Context(), time.Minute, c.mint)
+			}
+			return c.minted.Load() - before
+		}
+		ask()
+		renewed := int64(0)
+		for range 28 {
+			time.Sleep(2 * time.Minute)
+			n := ask()
+			if n > fleet/3 {
+				t.Errorf("%d of %d in two minutes", n, fleet)
+			}
+			renewed += n
+		}
+		if renewed != fleet {
+			t.Errorf("%d renewals of %d in 56 minutes", renewed, fleet)
+		}
+	})
+}
