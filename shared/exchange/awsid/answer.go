@@ -26,20 +26,30 @@ func inXML(action string, answer any) reader {
 		if !isType(contentType, "text/xml") {
 			return fmt.Errorf("the answer is %q and not XML", contentType)
 		}
-		if err := unambiguous(text, action+"Response", action+"Result"); err != nil {
-			return fmt.Errorf("the answer to %s: %w", action, err)
+		strict := &document{raw: xml.NewDecoder(bytes.NewReader(text)), action: action, names: make([]string, 0, 16), open: make([]int, 1, 8)}
+		if err := read(xml.NewTokenDecoder(strict), action+"Result", answer); err != nil {
+			return fmt.Errorf("the answer to %s is not of its shape", action) // the decoder's error may quote it
 		}
-		dec := xml.NewDecoder(bytes.NewReader(text))
-		for {
-			t, err := dec.Token()
-			if err != nil {
-				return err // not reached: the element is there
-			}
-			if start, ok := t.(xml.StartElement); ok && start.Name.Local == action+"Result" {
-				if dec.DecodeElement(answer, &start) != nil {
-					return fmt.Errorf("the answer to %s is not of its shape", action) // the decoder's error may quote it
-				}
-				return nil
+		return nil
+	}
+}
+
+// read goes through a whole document, and decodes the element of that name.
+func read(dec *xml.Decoder, name string, answer any) error {
+	for found := false; ; {
+		t, err := dec.Token()
+		switch {
+		case err == io.EOF && found:
+			return nil
+		case err == io.EOF:
+			return errors.New("there is none")
+		case err != nil:
+			return err
+		}
+		if start, ok := t.(xml.StartElement); ok && start.Name.Local == name && !found {
+			found = true
+			if err := dec.DecodeElement(answer, &start); err != nil {
+				return err
 			}
 		}
 	}
@@ -67,66 +77,73 @@ func isType(contentType, want string) bool {
 // maxDepth bounds how deep elements stand in each other; seven is the most that is known.
 const maxDepth = 16
 
-// An element is one that is open.
-type element struct {
-	name xml.Name
-	has  []string // names of those in it
+// A document is an [xml.TokenReader] over what may be read in one way alone. It fails at a
+// root or a second element that is another than it must be, at text or a root beside the
+// root, a document type, a second namespace, and an element that stands twice where there is
+// no list.
+type document struct {
+	raw    *xml.Decoder
+	action string
+	names  []string // of those that are open, each followed by the names of those in it so far
+	open   []int    // where in names those in each open one begin, the document's own first
 }
 
-// unambiguous tells what is wrong with a document: that it is none or more than one, has
-// another root or second element than it must, a DTD, a second namespace, or one element
-// twice where there is no list. A list's elements are all alike.
-func unambiguous(text []byte, root, second string) error {
-	dec := xml.NewDecoder(bytes.NewReader(text))
-	open := make([]element, 1, 8)
-	for {
-		t, err := dec.Token()
-		switch {
-		case err == io.EOF && len(open[0].has) == 1:
-			return nil
-		case err != nil:
-			return errors.New("is not one whole document of XML")
-		}
-		if open, err = step(open, t, root, second); err != nil {
-			return err
-		}
+// Token implements [xml.TokenReader]. That ends match beginnings is its reader's to check.
+func (d *document) Token() (xml.Token, error) {
+	t, err := d.raw.RawToken()
+	if err == nil {
+		err = d.check(t)
 	}
+	if err != nil {
+		return nil, err // a token beside an error would be taken
+	}
+	return t, nil
 }
 
-func step(open []element, t xml.Token, root, second string) ([]element, error) {
-	depth := len(open) - 1
+func (d *document) check(t xml.Token) error {
 	switch t := t.(type) {
 	case xml.Directive:
-		return open, errors.New("has a document type")
+		return errors.New("it has a document type")
 	case xml.CharData:
-		if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
-			return open, errors.New("has text beside its root")
+		if len(d.open) == 1 && len(bytes.TrimSpace(t)) > 0 {
+			return errors.New("it has text beside its root")
 		}
-	case xml.EndElement:
-		return open[:depth], nil
 	case xml.StartElement:
-		return enter(open, t.Name, root, second)
+		return d.enter(t)
+	case xml.EndElement:
+		return d.leave()
 	}
-	return open, nil
+	return nil
 }
 
-func enter(open []element, name xml.Name, root, second string) ([]element, error) {
-	depth := len(open) - 1
-	inside := &open[depth]
+func (d *document) enter(e xml.StartElement) error {
+	depth := len(d.open) - 1
+	from, name := d.open[depth], e.Name.Local
 	switch {
-	case depth == 0 && (name.Local != root || len(inside.has) > 0):
-		return open, fmt.Errorf("is not one %s", root)
-	case depth == 1 && name.Local != second && name.Local != "ResponseMetadata":
-		return open, fmt.Errorf("is not one %s", second)
-	case depth > 0 && name.Space != open[1].name.Space:
-		return open, errors.New("has a second namespace")
-	case slices.Contains(inside.has, name.Local) && !isList(inside.name.Local, name.Local):
-		return open, fmt.Errorf("has %s twice", name.Local)
+	case depth == 0 && (name != d.action+"Response" || len(d.names) > 0):
+		return fmt.Errorf("it is not one %sResponse", d.action)
+	case depth == 1 && name != d.action+"Result" && name != "ResponseMetadata":
+		return fmt.Errorf("it is not one %sResult", d.action)
+	case e.Name.Space != "" || depth > 0 && len(e.Attr) > 0:
+		return errors.New("it has a second namespace")
+	case depth > 0 && slices.Contains(d.names[from:], name) && !isList(d.names[from-1], name):
+		return fmt.Errorf("it has %s twice", name)
 	case depth == maxDepth:
-		return open, fmt.Errorf("is deeper than %d elements", maxDepth)
+		return fmt.Errorf("it is deeper than %d elements", maxDepth)
 	}
-	inside.has = append(inside.has, name.Local)
-	return append(open, element{name: name}), nil
+	d.names = append(d.names, name)
+	d.open = append(d.open, len(d.names))
+	return nil
+}
+
+func (d *document) leave() error {
+	last := len(d.open) - 1
+	if last == 0 {
+		return errors.New("it ends more than it begins")
+	}
+	d.names = d.names[:d.open[last]]
+	d.open = d.open[:last]
+	return nil
 }
 
 // isList: <ClusterNodes><member>…, <Clusters><Cluster>…, <IamRoles><ClusterIamRole>….
