@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +20,7 @@ import (
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange/gcpid"
+	"carnet.dev/carnet/shared/schedule"
 )
 
 // The operator's functions may read the catalog's bucket on their own cloud, and no more.
@@ -151,17 +153,42 @@ func TestTheCatalogInABucket(t *testing.T) {
 	}
 }
 
-// TestOneBrokenFileRefusesAlone.
+// TestOneBrokenFileRefusesAlone, in a folder and in a bucket: one that does
+// not parse, and one that names another tenant. The others are served.
 func TestOneBrokenFileRefusesAlone(t *testing.T) {
-	l, dir := startSample(t)
-	d := deploy(t, l, "aws", dir)
-	if err := os.WriteFile(filepath.Join(dir, "tenants", "globex.yaml"), []byte("tenant: acme\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for text, want := range map[string]string{
+		"tenant: acme\n":             "globex.yaml",
+		"tenant: globex\n  x: [\n":   "globex.yaml",
+		strings.Repeat("x", 100<<10): "globex.yaml",
+	} {
+		l, dir := startSample(t)
+		d := deploy(t, l, "aws", dir)
+		if err := os.WriteFile(filepath.Join(dir, "tenants", "globex.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refusedAlone(t, d, want)
+		in := startBuckets(t)
+		if err := uploadGCS(t, in, "filler@operator-prod.iam.gserviceaccount.com", "carnet-catalog", "live/tenants/globex.yaml", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := deployFrom(t, in, "gcp", "gs://carnet-catalog/live/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refusedAlone(t, d, want)
 	}
-	if _, err := vend(t.Context(), d, "globex", "lake"); err == nil || !strings.Contains(err.Error(), "globex.yaml") {
-		t.Errorf("a file that names another tenant: %v", err)
+}
+
+func refusedAlone(t *testing.T, d *deployment.Deployment, file string) {
+	t.Helper()
+	if _, err := vend(t.Context(), d, "globex", "lake"); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("the broken file: %v", err)
 	}
 	if _, err := vend(t.Context(), d, "acme", "lake"); err != nil {
 		t.Errorf("the other tenant suffers: %v", err)
+	}
+	report, err := d.Schedule.Run(t.Context(), schedule.Input{Action: schedule.Check, Tenants: []string{"acme", "globex"}})
+	if err != nil || report.Destinations < 5 || !slices.ContainsFunc(report.Failures, func(f schedule.Failure) bool { return f.Tenant == "globex" && f.Code == "catalog" }) {
+		t.Errorf("a check: %+v, %v", report, err)
 	}
 }

@@ -78,6 +78,7 @@ func iamOf(event map[string]any) map[string]any {
 
 func TestTheLambdaBehindItsURL(t *testing.T) {
 	l, dir := startSample(t)
+	change(t, dir, "acme", "callers:\n", "callers:\n  - aws: arn:aws:iam::444455556666:role/partner\n")
 	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend")...)
 	for name, x := range map[string]struct {
 		event  string
@@ -95,6 +96,9 @@ func TestTheLambdaBehindItsURL(t *testing.T) {
 		"the role of another account": {urlEvent("POST", "/v1/credentials", lakeRequest, func(e map[string]any) {
 			iamOf(e)["userArn"] = "arn:aws:sts::444455556666:assumed-role/sync-worker/job-1"
 		}), 403, `"denied"`},
+		"another account's role that the file names": {urlEvent("POST", "/v1/credentials", lakeRequest, func(e map[string]any) {
+			iamOf(e)["userArn"], iamOf(e)["accountId"] = "arn:aws:sts::444455556666:assumed-role/partner/job-1", "444455556666"
+		}), 200, `"session":{`},
 		"the account's root": {urlEvent("POST", "/v1/credentials", lakeRequest, func(e map[string]any) {
 			iamOf(e)["userArn"] = "arn:aws:iam::111122223333:root"
 		}), 401, `"unauthenticated"`},

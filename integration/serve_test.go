@@ -51,8 +51,8 @@ func startServing(t *testing.T, env []string, args ...string) (address string, c
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	lines := bufio.NewScanner(pipe)
 	for lines.Scan() {
-		var said struct{ Msg, Address string }
-		if json.Unmarshal(lines.Bytes(), &said) == nil && said.Msg == "listening" {
+		var said struct{ Msg, Message, Address string }
+		if json.Unmarshal(lines.Bytes(), &said) == nil && said.Msg+said.Message == "listening" {
 			go io.Copy(io.Discard, pipe)
 			return said.Address, cmd
 		}

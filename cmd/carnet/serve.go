@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 	complete(cmd, "runtime", "aws", "gcp")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		slog.SetDefault(slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil)))
+		slog.SetDefault(deployment.Log(cmd.ErrOrStderr(), cmp.Or(runtime, os.Getenv("CARNET_RUNTIME"))))
 		if local.on {
 			return local.serve(cmd, listen)
 		}

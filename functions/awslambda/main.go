@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	slog.SetDefault(deployment.Log(os.Stderr, "aws"))
 	if err := run(context.Background()); err != nil {
 		slog.Error("carnet cannot start", "error", err.Error())
 		os.Exit(1)

@@ -24,7 +24,7 @@ import (
 // The framework knows functions by what is registered here. An environment that is wrong
 // ends the process: a revision that cannot come up leaves the one before it in place.
 func init() {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	slog.SetDefault(deployment.Log(os.Stderr, "gcp"))
 	c, err := deployment.FunctionFromEnv()
 	if err != nil {
 		slog.Error("carnet cannot start", "error", err.Error())
