@@ -17,3 +17,8 @@ output "tenant_roles" {
   description = "What the customers' roles trust, by tenant."
   value       = { for t, m in module.tenant : t => m.role_arn }
 }
+
+output "operator_file" {
+  description = "carnet.yaml as the functions read it. scripts/deploy puts it into the catalog's folder, where the carnet command finds the names in it."
+  value       = module.catalog.operator_file
+}
