@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -65,6 +66,8 @@ func (a applier) apply(format, text, frost string) {
 		a.template(text)
 	case "gcloud":
 		a.commands(text)
+	case "aws":
+		a.pasted(text)
 	case "sql":
 		a.statements(text, frost)
 	}
@@ -480,7 +483,7 @@ func tenantsIn(t *testing.T, dir string) map[string]*catalog.Tenant {
 func formatsOf(k catalog.Kind) []string {
 	switch k {
 	case catalog.S3, catalog.Redshift:
-		return []string{"json", "cloudformation"}
+		return []string{"json", "cloudformation", "aws"}
 	case catalog.Snowflake:
 		return []string{"sql"}
 	}
@@ -649,5 +652,42 @@ func TestTrustAsksTheRuntime(t *testing.T) {
 		if runtime == "" && (known || cmd.ProcessState.ExitCode() != 3 || !strings.Contains(wrong.String(), "gcloud iam service-accounts describe carnet-t-globex@")) {
 			t.Errorf("off a runtime: code %d\n%s%s", cmd.ProcessState.ExitCode(), out.String(), wrong.String())
 		}
+	}
+}
+
+// TestPrintedTemplatesPassCfnLint: AWS's own linter has nothing to say about any template.
+func TestPrintedTemplatesPassCfnLint(t *testing.T) {
+	lint := os.Getenv("CARNET_CFN_LINT")
+	if lint == "" {
+		t.Skip("CARNET_CFN_LINT names no program: scripts/test-peers installs it and runs this test")
+	}
+	dir := t.TempDir()
+	if err := sample.WriteCatalog(dir); err != nil {
+		t.Fatal(err)
+	}
+	flags, linted := facts(sampleWorld(t)), 0
+	for name, tenant := range tenantsIn(t, dir) {
+		for dest, d := range tenant.Destinations {
+			for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator} {
+				if owner == exchange.ThirdParty && d.Role == nil || owner == exchange.Operator && tenant.Identities.AWS == nil {
+					continue // nothing on AWS is this owner's
+				}
+				text, err := printed(t, dir, append(slices.Clone(flags), name+"/"+dest, "--as", "cloudformation", "--for", string(owner))...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join(t.TempDir(), "template.yaml")
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				linted++
+				if out, err := exec.CommandContext(t.Context(), lint, "--", file).CombinedOutput(); err != nil {
+					t.Errorf("%s/%s for the %s: %v\n%s\n%s", name, dest, owner, err, out, text)
+				}
+			}
+		}
+	}
+	if linted < 5 {
+		t.Errorf("%d templates were linted", linted)
 	}
 }
