@@ -153,7 +153,7 @@ func googleToken(t *testing.T, d *deployment.Deployment, audience string) string
 }
 
 // outboundToken is AWS's own JWT for the jobs' role.
-func outboundToken(t *testing.T, l *lab.Lab, audience string) string {
+func outboundToken(t testing.TB, l *lab.Lab, audience string) string {
 	t.Helper()
 	s, err := l.AWS.RoleSession("arn:aws:iam::111122223333:role/sync-worker", "job-1")
 	if err != nil {

@@ -35,7 +35,7 @@ var program = sync.OnceValues(func() (func(pkg string) (string, error), error) {
 	}, err
 })
 
-func built(t *testing.T, pkg string) string {
+func built(t testing.TB, pkg string) string {
 	t.Helper()
 	build, err := program()
 	if err != nil {
@@ -49,7 +49,7 @@ func built(t *testing.T, pkg string) string {
 }
 
 // environment is that of a process in the lab, and nothing of this machine's but PATH.
-func environment(t *testing.T, l *lab.Lab, dir string, more ...string) []string {
+func environment(t testing.TB, l *lab.Lab, dir string, more ...string) []string {
 	t.Helper()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, l.CA.PEM(), 0o600); err != nil {
@@ -58,7 +58,7 @@ func environment(t *testing.T, l *lab.Lab, dir string, more ...string) []string 
 	return append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "CARNET_CATALOG=" + dir, "CARNET_LAB=" + l.Addr(), "CARNET_LAB_CA=" + ca}, more...)
 }
 
-func asLambda(t *testing.T, l *lab.Lab) []string {
+func asLambda(t testing.TB, l *lab.Lab) []string {
 	t.Helper()
 	s, err := l.AWS.RoleSession(function, "carnet-vend")
 	if err != nil {
@@ -168,7 +168,7 @@ func TestTheLambdasTokenDoor(t *testing.T) {
 }
 
 // workersTokens are the jobs' own proofs, from each cloud.
-func workersTokens(t *testing.T, l *lab.Lab) (google, outbound string) {
+func workersTokens(t testing.TB, l *lab.Lab) (google, outbound string) {
 	t.Helper()
 	const worker = "sync-worker@operator-prod.iam.gserviceaccount.com"
 	m, err := l.Machine(worker)

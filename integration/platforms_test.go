@@ -218,7 +218,7 @@ func openEvent(t *testing.T, r *http.Request) string {
 }
 
 // startCloudFunction starts the framework's own server with one of the two entry points.
-func startCloudFunction(t *testing.T, l *lab.Lab, dir, target string, more ...string) string {
+func startCloudFunction(t testing.TB, l *lab.Lab, dir, target string, more ...string) string {
 	t.Helper()
 	return startFrameworks(t, l, dir, built(t, "./functions/gcpfunc/cmd"), target, more...)
 }
@@ -254,7 +254,7 @@ func startFrameworks(t *testing.T, l *lab.Lab, dir, program, target string, more
 }
 
 // listening waits until somebody answers at an address.
-func listening(t *testing.T, address string) {
+func listening(t testing.TB, address string) {
 	t.Helper()
 	for range 200 {
 		if conn, err := net.Dial("tcp", address); err == nil {
@@ -266,7 +266,7 @@ func listening(t *testing.T, address string) {
 	t.Fatal("nobody listens at ", address)
 }
 
-func call(t *testing.T, method, to, body string, header ...string) (int, string) {
+func call(t testing.TB, method, to, body string, header ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, to, strings.NewReader(body))
 	if err != nil {

@@ -115,7 +115,7 @@ func startPostgres(t *testing.T, programs string, l *lab.Lab, host string) *post
 	return nil
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

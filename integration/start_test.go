@@ -6,13 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 )
 
-// deployed builds a Lambda as scripts/package does, for this machine.
-func deployed(b *testing.B, pkg string) string {
+// bootstrap builds a Lambda as scripts/package does, for this machine.
+func bootstrap(b *testing.B, pkg string) string {
 	b.Helper()
 	at := filepath.Join(b.TempDir(), "bootstrap")
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags", "-s -w -buildid=", "-o", at, "carnet.dev/carnet/"+pkg)
@@ -24,7 +23,7 @@ func deployed(b *testing.B, pkg string) string {
 }
 
 // BenchmarkStart starts the Lambda and a bare one by turns, each until it asks for its
-// first event, and reports the median of each and their ratio. The catalog is a folder, and
+// first event, and reports the median of each, their ratio, and their binaries' sizes. The catalog is a folder, and
 // no connection is opened beforehand: each of these takes trips, and saves a request more.
 func BenchmarkStart(b *testing.B) {
 	ready := make(chan struct{}, 1)
@@ -38,7 +37,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	go api.Serve(l)
 	defer api.Close()
-	carnet, bare := deployed(b, "functions/awslambda"), deployed(b, "integration/bare")
+	carnet, bare := bootstrap(b, "functions/awslambda"), bootstrap(b, "integration/bare")
 	catalog, err := filepath.Abs("lab/sample/catalog")
 	if err != nil {
 		b.Fatal(err)
@@ -72,9 +71,14 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(float64(mine.Microseconds())/1000, "ms/carnet")
 	b.ReportMetric(float64(least.Microseconds())/1000, "ms/bare")
 	b.ReportMetric(float64(mine)/float64(least), "ratio")
+	b.ReportMetric(megabytes(b, carnet), "MB/carnet")
+	b.ReportMetric(megabytes(b, bare), "MB/bare")
 }
 
-func median(all []time.Duration) time.Duration {
-	slices.Sort(all)
-	return all[len(all)/2]
+func megabytes(b *testing.B, file string) float64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(info.Size()) / 1e6
 }

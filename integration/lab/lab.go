@@ -195,7 +195,7 @@ func Trips(calls []Call) int {
 	n := 0
 	for _, c := range calls {
 		keys := c.Op == opened || c.Op == "google.issuer" || strings.HasPrefix(c.Op, "issuer/")
-		if c.Host != metadataHost && c.Host != functionHost && c.Host != serviceHost && !keys {
+		if !strings.HasPrefix(c.Op, "metadata") && c.Host != functionHost && c.Host != serviceHost && !keys {
 			n++
 		}
 	}

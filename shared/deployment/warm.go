@@ -48,7 +48,7 @@ func (d *Deployment) reach() {
 func (d *Deployment) hosts() []string {
 	const google, accounts = "sts.googleapis.com", "iamcredentials.googleapis.com"
 	if _, onAWS := d.Runtime.(*awsid.Identity); !onAWS {
-		return []string{accounts, d.sts}
+		return []string{accounts, google, d.sts}
 	}
 	if len(d.Operator.Providers) == 0 {
 		return []string{d.sts}
