@@ -82,6 +82,7 @@ func cold(b *testing.B, l *lab.Lab, c chain, rtt time.Duration, who contestant) 
 		took = append(took, time.Since(began))
 		trips, opened = lab.Trips(l.Calls()), s.at.Opened()-had
 	}
+	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(millis(median(took)), "ms/chain")
 	b.ReportMetric(float64(trips), "trips")
 	b.ReportMetric(float64(opened), "connections")
@@ -110,6 +111,7 @@ func BenchmarkSecond(b *testing.B) {
 					}
 					trips, opened = lab.Trips(l.Calls()), s.at.Opened()-had
 				}
+				b.ReportMetric(0, "ns/op")
 				b.ReportMetric(float64(trips), "trips")
 				b.ReportMetric(float64(opened), "connections")
 			})
@@ -177,6 +179,7 @@ func BenchmarkColdAllocs(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

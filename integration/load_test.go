@@ -149,6 +149,7 @@ func BenchmarkMemory(b *testing.B) {
 				grown = heap() - before
 				runtime.KeepAlive(held)
 			}
+			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(grown/1e6, "MB-kept")
 		})
 	}
@@ -202,9 +203,10 @@ func report(b *testing.B, load func(n int) []time.Duration) {
 	b.ResetTimer()
 	began := time.Now()
 	took := load(b.N)
+	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(len(took))/time.Since(began).Seconds(), "requests/s")
-	b.ReportMetric(float64(percentile(took, 50).Nanoseconds())/1000, "µs-p50")
-	b.ReportMetric(float64(percentile(took, 99).Nanoseconds())/1000, "µs-p99")
+	b.ReportMetric(millis(percentile(took, 50)), "ms-p50")
+	b.ReportMetric(millis(percentile(took, 99)), "ms-p99")
 }
 
 // callers ask one request after the other, n in all.

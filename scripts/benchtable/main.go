@@ -1,5 +1,7 @@
 // Benchtable reads the output of go test -bench and writes one table, in which each of
 // carnet's figures has its ratio to the best of the others, and a chart of the chains.
+//
+// What a benchmark is called says who was measured: /by=carnet, or /by= and a library's name.
 package main
 
 import (
@@ -7,17 +9,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// A row is one benchmark of one contestant: its figures by unit.
+// A row is one benchmark of one contestant: its figures, the telling one first.
 type row struct {
 	group, by string
-	figures   map[string]float64
+	figures   []figure
+}
+
+type figure struct {
+	unit  string
+	value float64
 }
 
 func main() {
@@ -25,7 +31,7 @@ func main() {
 	flag.Parse()
 	rows, err := read(os.Stdin)
 	if err == nil {
-		print(os.Stdout, rows)
+		table(os.Stdout, rows)
 	}
 	if err == nil && *chart != "" {
 		err = os.WriteFile(*chart, []byte(svg(rows)), 0o644)
@@ -41,7 +47,10 @@ func read(r io.Reader) ([]row, error) {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
-		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
+		switch {
+		case len(f) > 0 && f[0] == "FAIL":
+			return nil, fmt.Errorf("a benchmark failed: %s", lines.Text())
+		case len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark"):
 			continue
 		}
 		name := strings.TrimPrefix(f[0], "Benchmark")
@@ -49,80 +58,83 @@ func read(r io.Reader) ([]row, error) {
 			name = name[:i] // the number of cores
 		}
 		group, by, _ := strings.Cut(name, "by=")
-		one := row{strings.TrimSuffix(group, "/"), by, map[string]float64{}}
+		one := row{group: strings.TrimSuffix(group, "/"), by: by}
 		for i := 2; i+1 < len(f); i += 2 {
 			v, err := strconv.ParseFloat(f[i], 64)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", lines.Text(), err)
 			}
-			one.figures[f[i+1]] = v
+			one.figures = append(one.figures, figure{f[i+1], v})
 		}
+		one.figures = telling(one.figures)
 		rows = append(rows, one)
 	}
 	return rows, lines.Err()
 }
 
-func print(w io.Writer, rows []row) {
-	fmt.Fprintln(w, "| benchmark | figure | "+"carnet | the others | ratio to the best of them |")
-	fmt.Fprintln(w, "|---|---|---|---|---|")
-	for _, r := range rows {
-		if r.by != "" && !strings.HasPrefix(r.by, "carnet") {
-			continue
+// telling puts first what contestants are held against each other by. Bytes are left to
+// benchstat.
+func telling(all []figure) []figure {
+	first := []string{"ms/chain", "ms-last", "s-without", "MB-kept", "requests/s", "ratio", "trips"}
+	place := func(f figure) int {
+		if i := slices.Index(first, f.unit); i >= 0 {
+			return i
 		}
-		for _, unit := range slices.Sorted(maps.Keys(r.figures)) {
-			others, best := theirs(rows, r.group, unit)
-			if r.by != "" && unit == "ns/op" && r.figures["ms/chain"] > 0 || unit == "B/op" {
-				continue
-			}
-			ratio := ""
-			if best > 0 {
-				ratio = fmt.Sprintf("%.2f", r.figures[unit]/best)
-			}
-			fmt.Fprintf(w, "| %s %s | %s | %s | %s | %s |\n", r.group, strings.TrimPrefix(r.by, "carnet"), unit, number(r.figures[unit]), others, ratio)
+		return len(first)
+	}
+	all = slices.DeleteFunc(all, func(f figure) bool { return f.unit == "B/op" })
+	slices.SortStableFunc(all, func(a, b figure) int { return place(a) - place(b) })
+	return all
+}
+
+func (f figure) String() string {
+	switch {
+	case f.unit != "ns/op":
+		return strconv.FormatFloat(f.value, 'g', 4, 64) + " " + f.unit
+	case f.value >= 1e6:
+		return fmt.Sprintf("%.3g ms", f.value/1e6)
+	case f.value >= 1e3:
+		return fmt.Sprintf("%.3g µs", f.value/1e3)
+	}
+	return fmt.Sprintf("%.3g ns", f.value)
+}
+
+func (r row) isCarnet() bool { return r.by == "" || strings.HasPrefix(r.by, "carnet") }
+
+func (r row) String() string {
+	var all []string
+	for _, f := range r.figures {
+		all = append(all, f.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+func table(w io.Writer, rows []row) {
+	fmt.Fprintln(w, "| benchmark | carnet | the others | ratio to the best of them |")
+	fmt.Fprintln(w, "|---|---|---|---|")
+	for _, r := range rows {
+		if r.isCarnet() {
+			others, ratio := theirs(rows, r)
+			fmt.Fprintf(w, "| %s%s | %s | %s | %s |\n", r.group, strings.ReplaceAll(strings.TrimPrefix(r.by, "carnet"), "-", " "), r, others, ratio)
 		}
 	}
 }
 
-// theirs lists the other contestants' figures, and the least of them.
-func theirs(rows []row, group, unit string) (string, float64) {
-	var list []string
+// theirs lists the other contestants' figures, and the ratio to the least of the first.
+func theirs(rows []row, ours row) (list, ratio string) {
+	var all []string
 	best := 0.0
 	for _, r := range rows {
-		v, ok := r.figures[unit]
-		if r.group != group || r.by == "" || strings.HasPrefix(r.by, "carnet") || !ok {
+		if r.group != ours.group || r.isCarnet() {
 			continue
 		}
-		list = append(list, r.by+" "+number(v))
-		if best == 0 || v < best {
+		all = append(all, r.by+": "+r.String())
+		if v := r.figures[0].value; best == 0 || v < best {
 			best = v
 		}
 	}
-	return strings.Join(list, ", "), best
-}
-
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
-
-// svg draws the cold chains at a distance as bars, with their figures written beside them.
-func svg(rows []row) string {
-	var b strings.Builder
-	y := 30
-	for _, r := range rows {
-		v, ok := r.figures["ms/chain"]
-		if !ok || !strings.Contains(r.group, "rtt=20ms") {
-			continue
-		}
-		fmt.Fprintf(&b, `<text x="0" y="%d">%s by %s</text><rect x="330" y="%d" width="%.0f" height="14" fill="currentColor" opacity="%s"/><text x="%.0f" y="%d">%.0f ms</text>`+"\n",
-			y+12, strings.TrimPrefix(r.group, "Cold/"), r.by, y, v*2, opacity(r.by), 340+v*2, y+12, v)
-		y += 22
+	if best > 0 {
+		ratio = fmt.Sprintf("%.2f", ours.figures[0].value/best)
 	}
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 %d" font-family="sans-serif" font-size="13"><style>svg{color:#333}text{fill:currentColor}@media(prefers-color-scheme:dark){svg{color:#ddd}}</style><text x="0" y="15">A first credential, 20 ms of round trip over TLS, fresh process</text>
-%s</svg>
-`, y, b.String())
-}
-
-func opacity(by string) string {
-	if strings.HasPrefix(by, "carnet") {
-		return "1"
-	}
-	return "0.45"
+	return strings.Join(all, "; "), ratio
 }
