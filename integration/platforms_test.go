@@ -224,7 +224,7 @@ func startCloudFunction(t testing.TB, l *lab.Lab, dir, target string, more ...st
 }
 
 // startFrameworks starts a program that the framework serves, as Cloud Run does.
-func startFrameworks(t *testing.T, l *lab.Lab, dir, program, target string, more ...string) string {
+func startFrameworks(t testing.TB, l *lab.Lab, dir, program, target string, more ...string) string {
 	t.Helper()
 	m, err := l.Machine("carnet-f-vend@operator-prod.iam.gserviceaccount.com")
 	if err != nil {
