@@ -26,7 +26,8 @@ func serveCommand() *cobra.Command {
 		Long: `Serve answers the same requests as the functions do, as the identity that the machine or
 the pod has: IRSA, EKS Pod Identity, GKE workload identity, an instance of either cloud.
 Callers show a token; the issuers that count stand in carnet.yaml. /healthz tells that the
-process runs, /readyz that it can read its catalog.
+process runs, /readyz that it can read its catalog. It answers 512 requests at a time, and
+tells others to come again.
 
 On SIGTERM it stops taking requests and ends those that are under way.`,
 		Example: `  carnet serve --catalog s3://carnet-catalog/live --listen :8080
@@ -61,8 +62,9 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 		if listen == "" {
 			listen = ":8080"
 		}
-		// Nothing stands in front of a server that could vouch for a principal.
-		c.Doors, c.Platform = []deployment.Door{deployment.DoorToken}, platform.Credentials
+		// Nothing stands in front of a server that could vouch for a principal, or hold
+		// requests back.
+		c.Doors, c.Platform, c.Most = []deployment.Door{deployment.DoorToken}, platform.Credentials, atATime
 		d, err := deployment.New(cmd.Context(), c)
 		if err != nil {
 			return err
@@ -74,6 +76,10 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 	}
 	return cmd
 }
+
+// atATime is how many requests a server answers, within the memory that deploy/kubernetes
+// gives it.
+const atATime = 512
 
 // How long a client may take, and how long the last requests may.
 const (

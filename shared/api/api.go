@@ -43,6 +43,9 @@ type Config struct {
 	Principals bool
 	// Ready says whether it can serve. Nil: always.
 	Ready func(context.Context) error
+	// Most is how many requests are answered at a time; who comes above that is told to
+	// come again. 0: as many as come, since the platform has a bound of its own.
+	Most int
 	// Log gets what callers are not told. Nil: slog's default.
 	Log *slog.Logger
 }
@@ -51,6 +54,7 @@ type Config struct {
 type handler struct {
 	Config
 	routes []route
+	seats  chan struct{} // nil: as many as come
 }
 
 // A route is a method and a path, in which {t} and {d} stand for a name. Whatever goes
@@ -78,7 +82,11 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &handler{Config: c, routes: routes()}
+	h := &handler{Config: c, routes: routes()}
+	if c.Most > 0 {
+		h.seats = make(chan struct{}, c.Most)
+	}
+	return h
 }
 
 func routes() []route {
@@ -140,7 +148,7 @@ func (c *call) route() {
 		case !ok:
 		case to.method == c.r.Method:
 			c.to, c.args = to, args
-			to.serve(c)
+			c.seated()
 			return
 		default:
 			allowed = to.method
@@ -152,6 +160,24 @@ func (c *call) route() {
 		return
 	}
 	c.refuse(http.StatusNotFound, codeBadRequest, "there is nothing at this path")
+}
+
+var errBusy = errors.New("too many requests at a time")
+
+// seated serves a request if there is a seat for it. Probes need none: a server that is busy
+// is neither dead nor unready.
+func (c *call) seated() {
+	if c.seats == nil || !strings.HasPrefix(c.to.path, "/v1/") {
+		c.to.serve(c)
+		return
+	}
+	select {
+	case c.seats <- struct{}{}:
+		defer func() { <-c.seats }()
+		c.to.serve(c)
+	default:
+		c.to.fail(c, errBusy)
+	}
 }
 
 func match(pattern, path string) (args []string, ok bool) {

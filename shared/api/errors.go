@@ -55,6 +55,8 @@ func explain(err error) problem {
 	switch {
 	case errors.As(err, &broken):
 		return explainEdge(broken)
+	case errors.Is(err, errBusy):
+		return problem{status: http.StatusTooManyRequests, Code: codeThrottled, Message: "there are too many requests at a time", after: time.Second}
 	case errors.Is(err, errUnauthenticated), errors.Is(err, caller.ErrUnverified):
 		return problem{status: http.StatusUnauthorized, Code: codeUnauthenticated, Message: "the request proves no caller: show one credential, as docs/api.md says"}
 	case errors.Is(err, caller.ErrNoKeys):

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"carnet.dev/carnet/shared/api"
@@ -252,3 +253,32 @@ type sink struct {
 func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(p []byte) (int, error) { s.body = append(s.body, p...); return len(p), nil }
+
+// TestWhoComesAboveTheMost is told to come again, in the words of each shape. Probes are
+// answered, and so is the next request once a seat is free.
+func TestWhoComesAboveTheMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(func(c *api.Config) { c.Most = 2 })
+		b.lake.vend = func(r exchange.Request) (*exchange.Credential, error) { time.Sleep(time.Minute); return session(r) }
+		one := func() answer { return b.do(post("/v1/credentials", `{"tenant":"acme","destination":"lake"}`)) }
+		for range 2 {
+			go one()
+		}
+		synctest.Wait()
+		for shape, want := range map[string]string{"json": `"code":"throttled"`, "container": `"code":"throttled"`, "token": `"error":"slow_down"`} {
+			if got := b.do(in(shape, "lake")); got.status != 429 || got.header.Get("Retry-After") != "1" || !strings.Contains(got.body, want) {
+				t.Errorf("%s: %d %s", shape, got.status, got.body)
+			}
+		}
+		if got := b.do(httptest.NewRequest(http.MethodGet, "/healthz", nil)); got.status != 200 {
+			t.Errorf("a probe: %d", got.status)
+		}
+		time.Sleep(2 * time.Minute)
+		for range 3 { // a panic gives its seat back
+			b.do(in("json", "panics"))
+		}
+		if got := one(); got.status != 200 {
+			t.Errorf("with free seats: %d %s", got.status, got.body)
+		}
+	})
+}

@@ -212,6 +212,14 @@ func TestTheDescriptionIsTrue(t *testing.T) {
 		d.headers(t, path, method, got)
 	}
 	check("/readyz", "get", lost.do(get("/readyz")))
+	full := newBench(func(c *api.Config) { c.Most = 1 })
+	full.lake.vend = func(r exchange.Request) (*exchange.Credential, error) {
+		for _, path := range []string{many, "/v1/check"} {
+			check(path, "post", full.do(post(path, "{}")))
+		}
+		return session(r)
+	}
+	check("/v1/credentials", "post", full.do(one("lake")))
 	check(many, "post", lost.do(post(many, "{}")))
 	check(many, "post", lost.do(post(many, "{}", "Authorization", "away")))
 	check("/v1/check", "post", lost.do(post("/v1/check", "{}", "Authorization", "away")))

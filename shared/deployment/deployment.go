@@ -44,6 +44,8 @@ type Config struct {
 	// Doors are the ways in that the handler takes: iam, token, or both. Empty: iam.
 	Doors []Door
 
+	// Most is how many requests the handler answers at a time. 0: as many as come.
+	Most int
 	// Ahead opens the connections that the first chain will want after its first call
 	// while that call is made. FromEnv says yes, unless CARNET_WARM is off.
 	Ahead bool
@@ -143,7 +145,7 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 // handler opens the doors. On Google Cloud the platform names nobody to the function, so
 // that the caller's own token is what counts at either door.
 func (c Config) handler(d *Deployment, v *caller.Verifier, ready func(context.Context) error) http.Handler {
-	a := api.Config{Vend: d.Broker.Vend, Check: d.Check.Check, Log: c.Log, Ready: ready}
+	a := api.Config{Vend: d.Broker.Vend, Check: d.Check.Check, Log: c.Log, Ready: ready, Most: c.Most}
 	_, onAWS := d.Runtime.(*awsid.Identity)
 	a.Principals = onAWS && (len(c.Doors) == 0 || slices.Contains(c.Doors, DoorIAM))
 	if !onAWS || slices.Contains(c.Doors, DoorToken) {
