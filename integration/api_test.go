@@ -198,3 +198,24 @@ func inAllShapes(token, tenant, destination string) map[string]*http.Request {
 		"token":     asking(http.MethodPost, "/v1/token", "application/x-www-form-urlencoded", form, ""),
 	}
 }
+
+// TestACallerMayHaveSomeOfATenantsDestinations: the rule of the tenant's file counts in every
+// shape, each rule for its own caller, and one caller's rules add up.
+func TestACallerMayHaveSomeOfATenantsDestinations(t *testing.T) {
+	l, dir := startSample(t)
+	change(t, dir, "acme", "  - google: "+worker+"\n",
+		"  - {google: "+worker+", destinations: [drop]}\n  - {google: "+worker+", destinations: [lake]}\n  - {google: other@operator-prod.iam.gserviceaccount.com, destinations: [warehouse]}\n")
+	token := idTokenOf(t, l, worker, "https://carnet.lab")
+	for _, cloud := range []string{"aws", "gcp"} {
+		h := tokenDoor(t, l, cloud, dir, new(bytes.Buffer))
+		for destination, want := range map[string][3]int{ // json, container, token
+			"lake": {200, 200, 400}, "drop": {200, 400, 200}, "warehouse": {403, 403, 400}, "marts": {403, 403, 400},
+		} {
+			for i, shape := range []string{"json", "container", "token"} {
+				if w := served(h, inAllShapes(token, "acme", destination)[shape]); w.Code != want[i] {
+					t.Errorf("%s: %s by %s: %d %s", cloud, destination, shape, w.Code, w.Body)
+				}
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -255,6 +256,29 @@ func TestTheCloudFunction(t *testing.T) {
 	}
 	if status, body := call(t, http.MethodPost, at+"/", `{"action":"check","tenants":"all"}`, "Authorization", "Bearer "+google); status != 404 {
 		t.Errorf("a schedule's input: %d %s", status, body)
+	}
+}
+
+// TestTheLocalMainIsOnLoopbackAlone: nobody reaches it at another of the machine's addresses.
+func TestTheLocalMainIsOnLoopbackAlone(t *testing.T) {
+	l, dir := startSample(t)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(startCloudFunction(t, l, dir, "Vend"), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		at, ok := a.(*net.IPNet)
+		if !ok || at.IP.IsLoopback() || at.IP.To4() == nil {
+			continue
+		}
+		if conn, err := net.Dial("tcp", net.JoinHostPort(at.IP.String(), port)); err == nil {
+			conn.Close()
+			t.Errorf("it answers at %s", at.IP)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package caller_test
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hmac"
@@ -243,6 +244,14 @@ func TestVerify(t *testing.T) {
 	deny("with an issuer in capitals alone", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"iss":`, `"Iss":`, 1)))
 	deny("with an audience in capitals alone", i.signText(t, jose.RS256, i.rsa, "r", strings.Replace(string(text), `"aud":`, `"Aud":`, 1)))
 	deny("with a header's key in capitals", rawHeader(good, `{"alg":"RS256","kid":"r","ALG":"none"}`))
+	allow("of a header of ours", rs256(t, i.rsa, `{"alg":"RS256","kid":"r"}`, string(text)))
+	deny("signed, with a header's key twice", rs256(t, i.rsa, `{"alg":"RS256","kid":"r","kid":"r"}`, string(text)))
+	deny("signed, with what must be understood and is not", rs256(t, i.rsa, `{"alg":"RS256","kid":"r","crit":["exp"],"exp":1}`, string(text)))
+	deny("signed, with a payload that is not encoded", rs256(t, i.rsa, `{"alg":"RS256","kid":"r","crit":["b64"],"b64":false}`, string(text)))
+	deny("signed, and said to be signed otherwise", rs256(t, i.rsa, `{"alg":"PS256","kid":"r"}`, string(text)))
+	deny("signed, and said to be signed by nobody", rs256(t, i.rsa, `{"alg":"none","kid":"r"}`, string(text)))
+	deny("signed, with an algorithm in small letters", rs256(t, i.rsa, `{"alg":"rs256","kid":"r"}`, string(text)))
+	deny("signed, with a list of algorithms", rs256(t, i.rsa, `{"alg":["RS256","none"],"kid":"r"}`, string(text)))
 	deny("with a subject that is a list", i.sign(t, i.claims("sub", []string{"job-7"})))
 	deny("with an end that is a word", i.sign(t, i.claims("exp", "never")))
 	deny("with an audience that is an object", i.sign(t, i.claims("aud", map[string]string{"carnet": "carnet"})))
@@ -261,6 +270,19 @@ func TestVerify(t *testing.T) {
 func rawHeader(token, header string) string {
 	_, rest, _ := strings.Cut(token, ".")
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + rest
+}
+
+// rs256 signs whatever header there is.
+func rs256(t *testing.T, key *rsa.PrivateKey, header, payload string) string {
+	t.Helper()
+	e := base64.RawURLEncoding
+	text := e.EncodeToString([]byte(header)) + "." + e.EncodeToString([]byte(payload))
+	sum := sha256.Sum256([]byte(text))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + e.EncodeToString(signature)
 }
 
 func hs256(key []byte, header, payload string) string {
