@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -36,5 +38,38 @@ func TestTheLabRunsACommand(t *testing.T) {
 	}
 	if _, wrong, code := inLab(t, "aws", "carnet vend acme/nothing"); code != 4 || !strings.Contains(wrong, "no such tenant or destination") {
 		t.Errorf("a destination that is not there: code %d: %s", code, wrong)
+	}
+}
+
+// TestTheLabServesShells: what --serve prints for each cloud makes another shell the
+// function there, and an interrupt ends it and leaves no file.
+func TestTheLabServesShells(t *testing.T) {
+	cmd := exec.Command(built(t, "./cmd/carnet"), "lab", "--serve")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var scripts []string
+	for lines := bufio.NewScanner(pipe); len(scripts) < 2 && lines.Scan(); {
+		if file, ok := strings.CutPrefix(lines.Text(), ". "); ok {
+			scripts = append(scripts, file)
+		}
+	}
+	for _, file := range scripts {
+		if out, err := exec.Command("bash", "-euc", ". "+file+"; carnet vend acme/lake --json").CombinedOutput(); err != nil || !strings.Contains(string(out), `"session_token"`) {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil || len(scripts) < 2 {
+		t.Errorf("%v: it printed %q", err, scripts)
+	} else if _, err := os.Stat(scripts[0]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left: %v", scripts[0], err)
 	}
 }

@@ -157,12 +157,21 @@ func startHelper(t *testing.T, env []string, args ...string) map[string]string {
 		if !lines.Scan() {
 			t.Fatal(log.String())
 		}
-		if m := regexp.MustCompile(`^export (\w+)=(.*)$`).FindStringSubmatch(lines.Text()); m != nil {
+		if m := regexp.MustCompile(`^export (\w+)='?([^']*)'?$`).FindStringSubmatch(lines.Text()); m != nil {
 			said[m[1]] = m[2]
 		}
 	}
 	said["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = strings.Replace(said["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "/drop", "/lake", 1)
 	return said
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // jobsProofs are the ways in which a job proves itself to a deployment at either door: what
@@ -208,7 +217,9 @@ func TestTheHelperBesideAJob(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			said := startHelper(t, append(environment(t, l, ""), x.env...), x.args...)
 			t.Setenv("GCE_METADATA_HOST", said["GCE_METADATA_HOST"])
-			provider := endpointcreds.New(said["AWS_CONTAINER_CREDENTIALS_FULL_URI"], func(o *endpointcreds.Options) { o.AuthorizationToken = said["AWS_CONTAINER_AUTHORIZATION_TOKEN"] })
+			provider := endpointcreds.New(said["AWS_CONTAINER_CREDENTIALS_FULL_URI"], func(o *endpointcreds.Options) {
+				o.AuthorizationToken = read(t, said["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+			})
 			store := s3Store{bucket: "acme-lake", client: s3.New(s3.Options{Region: region, HTTPClient: machine(t, l).Client(), Credentials: aws.NewCredentialsCache(provider)})}
 			tryAll(t, []operation{
 				{"AWS's SDK", func(ctx context.Context) error { return store.put(ctx, "from-operator/by-helper") }, true},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ import (
 type localOptions struct {
 	on                  bool
 	tenant, destination string
+	tokenFile           string
 	remote
 }
 
@@ -30,6 +32,7 @@ func (o *localOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.on, "local", false, "be a helper beside a job: prove who it is to the deployment at --url, and speak on loopback what SDKs know")
 	f.StringVar(&o.tenant, "tenant", "", "with --local: the tenant")
 	f.StringVar(&o.destination, "destination", "", "with --local: the destination that Google's SDKs get by the metadata server's address")
+	f.StringVar(&o.tokenFile, "token-file", "", "with --local: file for the token that AWS's SDKs have to show (default: a new one, for this user alone)")
 	o.remote.flags(f)
 }
 
@@ -53,7 +56,12 @@ func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
 		return err
 	}
 	h := newHelper(c, o.tenant, o.destination)
-	h.guide(cmd, l.Addr().String())
+	file, err := o.writeToken(h.token)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	h.guide(cmd, l.Addr().String(), file)
 	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime}
 	go func() {
 		<-cmd.Context().Done()
@@ -63,6 +71,20 @@ func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
 		return err
 	}
 	return nil
+}
+
+// writeToken keeps the token off the screen and out of a container's log. SDKs take no
+// newline behind it.
+func (o *localOptions) writeToken(token string) (string, error) {
+	if o.tokenFile != "" {
+		return o.tokenFile, os.WriteFile(o.tokenFile, []byte(token), 0o600)
+	}
+	file, err := os.CreateTemp("", "carnet-token-")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.WriteString(token)
+	return file.Name(), errors.Join(err, file.Close())
 }
 
 // A helper speaks to SDKs on loopback: what AWS's read from a container endpoint, and what
@@ -80,11 +102,11 @@ func newHelper(c *client.Client, tenant, destination string) *helper {
 	return &helper{client: c, tenant: tenant, destination: destination, token: rand.Text(), kept: map[string]*exchange.Credential{}}
 }
 
-func (h *helper) guide(cmd *cobra.Command, address string) {
+func (h *helper) guide(cmd *cobra.Command, address, tokenFile string) {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "# for AWS's SDKs and command line; the last part names the destination\n")
 	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, first(h.destination, "DESTINATION"))
-	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN=%s\n", h.token)
+	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s\n", shellQuoted(tokenFile))
 	if h.destination != "" {
 		fmt.Fprintf(out, "# for Google's; the second one is google-auth's for Python, which looks there whether anybody is in\n")
 		fmt.Fprintf(out, "export GCE_METADATA_HOST=%[1]s\nexport GCE_METADATA_IP=%[1]s\n", address)
@@ -121,7 +143,7 @@ func (h *helper) container(w http.ResponseWriter, r *http.Request, destination s
 	w.Header().Set("Content-Type", "application/json")
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(h.token)) != 1 {
 		w.WriteHeader(http.StatusUnauthorized)
-		fmt.Fprint(w, `{"code":"unauthenticated","message":"show AWS_CONTAINER_AUTHORIZATION_TOKEN"}`)
+		fmt.Fprint(w, `{"code":"unauthenticated","message":"show the token of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}`)
 		return
 	}
 	cred, err := h.credential(r, destination)

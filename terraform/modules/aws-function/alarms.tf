@@ -10,7 +10,7 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "carnet" {
   for_each            = local.alarms
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "carnet: ${each.value.metric} is above nothing; docs/deploy-aws.md says what to do"
+  alarm_description   = "carnet: ${each.value.metric} is above nothing; docs/operate.md says what to do"
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
