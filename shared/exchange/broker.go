@@ -151,7 +151,9 @@ type Broker struct {
 // that wraps ErrBadRequest, an *EdgeError with its owner, or whatever kept the
 // tenant's file from being read.
 func (b *Broker) Vend(ctx context.Context, req Request) (*Credential, error) {
-	req.ID = cmp.Or(req.ID, rand.Text())
+	if req.ID == "" {
+		req.ID = rand.Text()
+	}
 	req.MinTTL = cmp.Or(req.MinTTL, DefaultMinTTL)
 	dest, err := b.authorize(ctx, req)
 	var cred *Credential
