@@ -68,6 +68,7 @@ locals {
     var.runtime_role_arn == null || startswith(basename(coalesce(var.runtime_role_arn, "none")), "carnet-f-") ? "" : "runtime_role_arn names ${basename(coalesce(var.runtime_role_arn, "none"))}: functions' roles begin with carnet-f-, so that no tenant's role passes for one.",
     contains(var.enter_role_arns, var.role_arn) || contains(var.enter_role_arns, coalesce(var.runtime_role_arn, "none")) ? "enter_role_arns leads back to where the chain came from: take it out." : "",
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    length(local.trust) <= 2048 ? "" : "The trust policy would be longer than the 2,048 characters that IAM takes: external_id is longer than it needs to be, a UUID has 36 characters.",
     length(jsonencode(local.statements)) <= 10000 ? "" : "The role's policies would be longer than the 10,240 characters that IAM takes: split the tenant's destinations between two tenants.",
   ])
 }

@@ -81,6 +81,11 @@ resource "aws_iam_role" "this" {
       condition     = var.tenant_role_arn != null || var.tenant_google_subject != null
       error_message = "Nobody could enter: give tenant_role_arn, tenant_google_subject or both, as `carnet trust` prints them."
     }
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    precondition {
+      condition     = length(local.trust) <= 2048
+      error_message = "The trust policy would be longer than the 2,048 characters that IAM takes: ask the operator for a shorter external_id, a UUID has 36 characters."
+    }
     precondition {
       condition     = var.whole_bucket != (length(var.prefixes) > 0)
       error_message = "Write prefixes, or whole_bucket = true if that is meant: an empty grant reaches nothing, and both would contradict each other."

@@ -174,6 +174,16 @@ variable "schedules" {
     condition     = alltrue([for s in values(var.schedules) : contains(["check", "deliver"], s.input.action)])
     error_message = "a schedule's input has the action check or deliver."
   }
+
+  validation {
+    condition     = alltrue([for s in values(var.schedules) : s.input.action == "check" || s.input.refusals == null])
+    error_message = "refusals are tried by a check: take refusals out of the others."
+  }
+
+  validation {
+    condition     = alltrue([for s in values(var.schedules) : s.input.shard == null || can(regex("^[1-9][0-9]*/[1-9][0-9]*$", s.input.shard))])
+    error_message = "a shard is i/n, such as 1/4."
+  }
 }
 
 variable "vpc_connector" {

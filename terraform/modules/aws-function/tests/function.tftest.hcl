@@ -229,6 +229,14 @@ run "a_schedule_says_what_it_runs_for" {
   }
 }
 
+run "a_delivery_tries_no_refusals" {
+  command = plan
+  variables {
+    schedules = { deliver = { expression = "rate(1 hour)", input = { action = "deliver", refusals = true } } }
+  }
+  expect_failures = [var.schedules]
+}
+
 run "a_schedule_knows_two_actions" {
   command = plan
   variables {

@@ -274,3 +274,13 @@ run "two_external_ids_while_one_is_rotated" {
     error_message = aws_iam_role.kept[0].assume_role_policy
   }
 }
+
+# A trust policy has 2,048 characters (IAM quotas).
+run "a_trust_policy_that_is_too_long_is_refused" {
+  command = plan
+  variables {
+    external_id      = join("", [for i in range(1000) : "a"])
+    next_external_id = join("", [for i in range(1000) : "b"])
+  }
+  expect_failures = [aws_iam_role.kept]
+}

@@ -244,3 +244,13 @@ run "syntax_in_a_name_is_refused" {
   }
   expect_failures = [var.schema]
 }
+
+# A trust policy has 2,048 characters (IAM quotas).
+run "a_trust_policy_that_is_too_long_is_refused" {
+  command = plan
+  variables {
+    external_id      = join("", [for i in range(1000) : "a"])
+    next_external_id = join("", [for i in range(1000) : "b"])
+  }
+  expect_failures = [aws_iam_role.this]
+}

@@ -102,6 +102,14 @@ run "the_scheduler_invokes_the_schedule_alone" {
   }
 }
 
+run "a_delivery_tries_no_refusals" {
+  command = plan
+  variables {
+    schedules = { deliver = { cron = "* * * * *", input = { action = "deliver", refusals = true } } }
+  }
+  expect_failures = [var.schedules]
+}
+
 run "a_schedule_knows_two_actions" {
   command = plan
   variables {
