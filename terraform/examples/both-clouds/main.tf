@@ -9,6 +9,9 @@ locals {
   nobody          = "carnet-nobody@${var.project_id}.iam.gserviceaccount.com"
   lambda_zip      = "${var.dist}/awslambda-arm64.zip"
   source_zip      = "${var.dist}/gcpfunc.zip"
+
+  # Once for all: module.gcp_tenant[…] would be read as a whole for each tenant.
+  unique_ids = { for t, m in module.gcp_tenant : t => m.unique_id }
 }
 
 data "google_project" "this" {
@@ -127,7 +130,7 @@ module "aws_tenant" {
   runtime_role_arn = module.aws_function.role_arn
   google_subjects = concat(
     [module.gcp_function.unique_id],
-    each.value.service_account == null ? [] : [for m in [module.gcp_tenant[each.key]] : m.unique_id],
+    each.value.service_account == null ? [] : [local.unique_ids[each.key]],
   )
   prevent_destroy      = var.prevent_destroy
   permissions_boundary = var.permissions_boundary
