@@ -362,6 +362,9 @@ func TestCompletion(t *testing.T) {
 		want string
 	}{
 		{[]string{"trust", ""}, "acme/lake"},
+		{[]string{"vend", ""}, "globex/drop"},
+		{[]string{"vend", "acme/lake", "--format", ""}, "env"},
+		{[]string{"check", ""}, "acme/lake"},
 		{[]string{"catalog", "disable", ""}, "globex\n"},
 		{[]string{"trust", "acme/lake", "--as", ""}, "cloudformation"},
 		{[]string{"catalog", "rotate", "--catalog", dir, "a"}, "acme/frost"},
