@@ -297,16 +297,6 @@ func TestTheSchedulesInputIsStrict(t *testing.T) {
 	}
 }
 
-func FuzzScheduleInput(f *testing.F) {
-	f.Add([]byte(`{"action":"check","tenants":"all","shard":"1/2"}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		in, err := schedule.Parse(text)
-		if err == nil && in.Action != schedule.Check && in.Action != schedule.Deliver {
-			t.Fatalf("%q is taken for %+v", text, in)
-		}
-	})
-}
-
 // BenchmarkScheduledRun checks many destinations whose chains take 20 ms each.
 func BenchmarkScheduledRun(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000} {

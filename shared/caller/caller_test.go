@@ -449,6 +449,32 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
+// FuzzFromARN: a principal that counts is of the account and has the name that stand in the
+// ARN, and no other.
+func FuzzFromARN(f *testing.F) {
+	for _, arn := range []string{
+		"arn:aws:sts::111122223333:assumed-role/sync-worker/i-0abc", "arn:aws:iam::111122223333:user/team/ann", "arn:aws:iam::111122223333:root",
+		"arn:aws:sts::111122223333:assumed-role/a/b/c", "arn:aws:sts::111122223333:federated-user/x", "arn:aws:sts::111122223333:assumed-role/:sts::444455556666:assumed-role/x/y",
+	} {
+		f.Add(arn)
+	}
+	f.Fuzz(func(t *testing.T, arn string) {
+		who, err := caller.FromARN(arn)
+		if err != nil {
+			return
+		}
+		parts := strings.SplitN(arn, ":", 6)
+		named := strings.SplitN(who.Subject, ":", 6)
+		if len(parts) != 6 || len(named) != 6 || named[1] != parts[1] || named[2] != "iam" || named[3] != "" || named[4] != parts[4] || len(named[4]) != 12 {
+			t.Fatalf("%q is taken for %q", arn, who.Subject)
+		}
+		kind, name, _ := strings.Cut(named[5], "/")
+		if kind != "role" && kind != "user" || name == "" || strings.Contains(name, "/") || !strings.Contains(parts[5], "/"+name) {
+			t.Errorf("%q is taken for %q", arn, who.Subject)
+		}
+	})
+}
+
 func BenchmarkFromARN(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,6 +206,35 @@ func FuzzParseTenant(f *testing.F) {
 				if strings.ContainsAny(p, "*?$'\"\\") || p != "" && !strings.HasSuffix(p, "/") {
 					t.Errorf("destination %s has the prefix %q", name, p)
 				}
+			}
+		}
+	})
+}
+
+// FuzzParseOperator: whatever stands in carnet.yaml is refused, or names only what is what it
+// says.
+func FuzzParseOperator(f *testing.F) {
+	for _, text := range []string{
+		"region: eu-west-1\nruntime:\n  aws: {role: arn:aws:iam::111122223333:role/f}\n",
+		"region: eu-west-1\nproviders:\n  - {name: //iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q, kind: aws, account: \"111122223333\"}\n",
+		"google_audience: https://carnet\nissuers:\n  - {issuer: https://issuer.example, audience: carnet}\n",
+		"a: &a [*a]\n", "region: [\n", "REGION: x\nregion: y\n", "",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		op, err := catalog.ParseOperator("carnet.yaml", text)
+		if err != nil {
+			return
+		}
+		for _, i := range op.Issuers {
+			if u, err := url.Parse(i.URL); err != nil || u.Scheme != "https" || u.Host == "" || i.Audience == "" {
+				t.Errorf("issuer %q for %q", i.URL, i.Audience)
+			}
+		}
+		for _, p := range op.Providers {
+			if !strings.HasPrefix(p.Name, "//iam.googleapis.com/projects/") {
+				t.Errorf("provider %q", p.Name)
 			}
 		}
 	})

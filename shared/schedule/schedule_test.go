@@ -409,3 +409,15 @@ func TestTheInput(t *testing.T) {
 	refuse("a key twice, in another case", `{"action":"check","tenants":"all","Action":"deliver"}`, "twice")
 	refuse("too much of it", `{"action":"check","tenants":"all"`+strings.Repeat(" ", 300<<10)+`}`, "bytes")
 }
+
+// FuzzInput: an input asks for something that there is, or is refused.
+func FuzzInput(f *testing.F) {
+	f.Add([]byte(`{"action":"check","tenants":"all","shard":"1/2"}`))
+	f.Add([]byte(`{"action":"deliver","tenants":["acme"]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		in, err := schedule.Parse(text)
+		if err == nil && in.Action != schedule.Check && in.Action != schedule.Deliver {
+			t.Fatalf("%q is taken for %+v", text, in)
+		}
+	})
+}

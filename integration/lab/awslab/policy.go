@@ -295,3 +295,14 @@ func (s *session) permits(r request) decision {
 	}
 	return d
 }
+
+// SessionPolicyAllows tells whether a session policy lets an action through on a resource. It
+// holds what a grant compiles to against what the grant means.
+func SessionPolicyAllows(text, action, resource string, context map[string][]string) (bool, error) {
+	p, err := parsePolicy([]byte(text), identityPolicy)
+	if err != nil {
+		return false, err
+	}
+	d := p.decide(request{action: action, resource: resource, context: context})
+	return d == allowed || d == named, nil
+}

@@ -81,3 +81,16 @@ func (c *Cloud) ruleHolds(r rule, resource, api map[string]any) bool {
 	v, err := c.eval(r.Condition.Expression, map[string]any{"resource": resource, "api": api})
 	return err == nil && v == true
 }
+
+// BoundaryHolds tells whether the condition of an access boundary lets an object through, or
+// the listing of a prefix where listing is not nil. It holds what a grant compiles to against
+// what the grant means.
+func BoundaryHolds(expression, bucket, object string, listing *string) (bool, error) {
+	c := &Cloud{programs: map[string]program{}}
+	api := map[string]any{}
+	if listing != nil {
+		api["storage.googleapis.com/objectListPrefix"] = *listing
+	}
+	v, err := c.eval(expression, map[string]any{"resource": onObject(bucket, object), "api": api})
+	return v == true, err
+}

@@ -1,11 +1,13 @@
 package destination
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"carnet.dev/carnet/integration/lab/awslab"
+	"carnet.dev/carnet/integration/lab/googlelab"
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -70,33 +72,77 @@ func TestGrantsHaveLimits(t *testing.T) {
 	}
 }
 
-// FuzzPrefix: a prefix that the catalog takes cannot become syntax, in either
-// language.
-func FuzzPrefix(f *testing.F) {
-	for _, p := range []string{"acme/", "a/b/c/", "ünï/", "a'b/", `a"b/`, `a\b/`, "a*/", "${x}/", "a\nb/"} {
-		f.Add(p)
+// FuzzGrant: whatever prefix the catalog takes, what it compiles to lets through what is
+// under it and nothing else, as an evaluator of policies and one of CEL read it.
+func FuzzGrant(f *testing.F) {
+	for _, p := range []string{"acme/", "a/b/c/", "ünï/", "a'b/", `a"b/`, `a\b/`, "a*/", "${x}/", "a\nb/", "a)||(true", "", "a b/", "a|b/", "%2e/", "a&b<c>/"} {
+		f.Add(p, p+"x")
+		f.Add(p, "acme-2/x")
+		f.Add(p, strings.TrimSuffix(p, "/"))
 	}
-	f.Fuzz(func(t *testing.T, p string) {
-		quoted := celString(p)
-		if inside := quoted[1 : len(quoted)-1]; strings.Contains(strings.NewReplacer(`\\`, "", `\'`, "").Replace(inside), "'") {
+	f.Fuzz(func(t *testing.T, p, object string) {
+		if quoted := celString(p); strings.Contains(strings.NewReplacer(`\\`, "", `\'`, "").Replace(quoted[1:len(quoted)-1]), "'") {
 			t.Errorf("%q leaves its quotes: %s", p, quoted)
 		}
-		if catalog.CheckPrefix(p) != nil {
+		if p != "" && !strings.HasSuffix(p, "/") {
+			p += "/" // as the catalog and a request's grant do
+		}
+		if catalog.CheckPrefix(p) != nil || object == "" || !utf8.ValidString(object) {
 			return
 		}
-		text, err := s3{partition: "aws", bucket: "b"}.policy(exchange.Grant{Access: exchange.Write, Prefixes: []string{p}})
-		if err != nil {
-			return
-		}
-		var doc policyDocument
-		if err := json.Unmarshal([]byte(text), &doc); err != nil {
-			t.Fatalf("%q breaks the policy: %v", p, err)
-		}
-		if got := doc.Statement[0].Resource; len(doc.Statement) != 1 || len(got) != 1 || got[0] != "arn:aws:s3:::b/"+p+"*" {
-			t.Errorf("%q becomes %v", p, doc)
-		}
-		if strings.Count(text, "*") != 1 {
-			t.Errorf("%q adds a wildcard: %s", p, text)
-		}
+		grant := exchange.Grant{Access: exchange.Read, Prefixes: []string{p}}
+		holdsPolicy(t, grant, object, strings.HasPrefix(object, p))
+		holdsBoundary(t, grant, object, strings.HasPrefix(object, p))
 	})
+}
+
+// holdsPolicy: the object and its listing are as wanted, and no other action goes through.
+func holdsPolicy(t *testing.T, grant exchange.Grant, object string, want bool) {
+	text, err := s3{partition: "aws", bucket: "b"}.policy(grant)
+	if err != nil {
+		return // too long
+	}
+	ask := func(action, resource string, context map[string][]string) bool {
+		ok, err := awslab.SessionPolicyAllows(text, action, resource, context)
+		if err != nil {
+			t.Fatalf("%v is no policy: %v: %s", grant, err, text)
+		}
+		return ok
+	}
+	prefix := map[string][]string{"s3:prefix": {object}}
+	for name, got := range map[string]bool{
+		"reading":          ask("s3:GetObject", "arn:aws:s3:::b/"+object, nil) != want,
+		"listing":          ask("s3:ListBucket", "arn:aws:s3:::b", prefix) != want,
+		"writing":          ask("s3:PutObject", "arn:aws:s3:::b/"+object, nil),
+		"another bucket's": ask("s3:GetObject", "arn:aws:s3:::b2/"+object, nil),
+		"listing it all":   ask("s3:ListBucket", "arn:aws:s3:::b", nil),
+	} {
+		if got {
+			t.Errorf("%s of %q under %q is not as it should be: %s", name, object, grant.Prefixes, text)
+		}
+	}
+}
+
+func holdsBoundary(t *testing.T, grant exchange.Grant, object string, want bool) {
+	b, err := gcs{bucket: "b"}.boundary(grant)
+	if err != nil {
+		return // too long
+	}
+	expression := b.Rules[0].Condition.Expression
+	for listing, of := range map[bool]*string{false: nil, true: &object} {
+		named := object
+		if listing {
+			named = ""
+		}
+		got, err := googlelab.BoundaryHolds(expression, "b", named, of)
+		if err != nil {
+			t.Fatalf("%v is no condition: %v: %s", grant, err, expression)
+		}
+		if got != want {
+			t.Errorf("%q under %q, listing %v: %v: %s", object, grant.Prefixes, listing, got, expression)
+		}
+	}
+	if r := b.Rules[0]; len(b.Rules) != 1 || r.AvailableResource != "//storage.googleapis.com/projects/_/buckets/b" {
+		t.Errorf("the boundary is of %q", r.AvailableResource)
+	}
 }
