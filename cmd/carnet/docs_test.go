@@ -56,7 +56,7 @@ func sources(t *testing.T, suffixes ...string) map[string]string {
 // TestPagesNameCommandsThatExist: each `carnet …` in a page is a command with the flags that
 // stand there.
 func TestPagesNameCommandsThatExist(t *testing.T) {
-	called := regexp.MustCompile(`(?m)(?:^|[\x60(\s])(?:\./carnet|go run \./cmd/carnet|carnet) ((?:[a-z-]+ ?)+[^\x60#;|)]*)`)
+	called := regexp.MustCompile(`(?m)(?:^|[\x60(\s])(?:\./carnet|go run \./cmd/carnet|carnet) ((?:[a-z][a-z-]* ?)+[^\x60#;|)]*)`)
 	flag := regexp.MustCompile(`(?:^|\s)--([a-z][a-z-]*)`)
 	all, seen := root(), 0
 	all.InitDefaultHelpCmd()
