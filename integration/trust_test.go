@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
 	"carnet.dev/carnet/integration/lab/tour"
 	"carnet.dev/carnet/integration/lab/world"
@@ -689,5 +690,38 @@ func TestPrintedTemplatesPassCfnLint(t *testing.T) {
 	}
 	if linted < 5 {
 		t.Errorf("%d templates were linted", linted)
+	}
+}
+
+// TestPrintedTrustOfATenantsOwnIdentity: the tenant's role stands in an account of its own,
+// so that all three owners apply something, and nothing works before the last has.
+func TestPrintedTrustOfATenantsOwnIdentity(t *testing.T) {
+	w := sampleWorld(t)
+	flags := facts(w)
+	w.AWS.Accounts["777788889999"] = &world.Account{Roles: map[string]*world.Role{}}
+	_, dir := labOf(t, w)
+	replaceIn(t, dir, "tenants/acme.yaml", "arn:aws:iam::111122223333:role/carnet-t-acme", "arn:aws:iam::777788889999:role/from-operator")
+	bareOf(w, tenantsIn(t, dir)["acme"].Destinations["lake"])
+	works := func() bool {
+		l, err := lab.Start(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, err = vend(t.Context(), deploy(t, l, "aws", dir), "acme", "lake")
+		return err == nil
+	}
+	for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.TenantSide, exchange.Operator} {
+		if works() {
+			t.Errorf("it works before the %s has applied anything", owner)
+		}
+		text, err := printed(t, dir, append(slices.Clone(flags), "acme/lake", "--as", "json", "--for", string(owner))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		applier{t, w}.json(text)
+	}
+	if !works() {
+		t.Error("with all three parts applied it does not work")
 	}
 }
