@@ -6,7 +6,7 @@ import (
 )
 
 // A chart has a background of its own, so that it can be read wherever it is shown.
-const frame = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 860 %d" font-family="sans-serif" font-size="12">
+const frame = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 %d" font-family="sans-serif" font-size="12">
 <style>.page{fill:#fff}text{fill:#1f2328}.carnet{fill:#0969da}.warm{fill:#54aeff}.other{fill:#9a6700}
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}text{fill:#e6edf3}.carnet{fill:#4493f8}.warm{fill:#a5d6ff}.other{fill:#d29922}}</style>
 <rect class="page" width="100%%" height="100%%"/>
@@ -29,8 +29,8 @@ func svg(rows []row) string {
 			last = chain
 		}
 		wide := r.figures[0].value * 1.6
-		fmt.Fprintf(&b, `<rect class="%s" x="250" y="%d" width="%.0f" height="12"/><text x="%.0f" y="%d">%.0f ms %s</text>`+"\n",
-			class(r.by), y, wide, 256+wide, y+10, r.figures[0].value, strings.ReplaceAll(r.by, "-", " "))
+		fmt.Fprintf(&b, `<rect class="%s" x="280" y="%d" width="%.0f" height="12"/><text x="%.0f" y="%d">%.0f ms %s</text>`+"\n",
+			class(r.by), y, wide, 286+wide, y+10, r.figures[0].value, r.label())
 		y += 16
 	}
 	return fmt.Sprintf(frame, y+12, b.String())

@@ -101,6 +101,14 @@ func (f figure) String() string {
 
 func (r row) isCarnet() bool { return r.by == "" || strings.HasPrefix(r.by, "carnet") }
 
+// label is the contestant in words.
+func (r row) label() string {
+	if r.isCarnet() {
+		return strings.ReplaceAll(r.by, "-", " ")
+	}
+	return r.by
+}
+
 func (r row) String() string {
 	var all []string
 	for _, f := range r.figures {
@@ -115,7 +123,7 @@ func table(w io.Writer, rows []row) {
 	for _, r := range rows {
 		if r.isCarnet() {
 			others, ratio := theirs(rows, r)
-			fmt.Fprintf(w, "| %s%s | %s | %s | %s |\n", r.group, strings.ReplaceAll(strings.TrimPrefix(r.by, "carnet"), "-", " "), r, others, ratio)
+			fmt.Fprintf(w, "| %s%s | %s | %s | %s |\n", r.group, strings.TrimPrefix(r.label(), "carnet"), r, others, ratio)
 		}
 	}
 }

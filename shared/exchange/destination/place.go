@@ -85,7 +85,6 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 	if err != nil {
 		return nil, err
 	}
-	ctx = again.OneBudget(ctx)
 	if narrowed || req.Fresh {
 		return p.fresh(ctx, grant)
 	}
@@ -119,7 +118,7 @@ const slack = 5 * time.Minute
 // fresh mints, and takes no credential whose end makes no sense: it is the last edge's
 // answer that does not.
 func (p *place) fresh(ctx context.Context, grant exchange.Grant) (*exchange.Credential, error) {
-	cred, err := p.mint(ctx, grant, p.longest)
+	cred, err := p.mint(again.OneBudget(ctx), grant, p.longest)
 	if err != nil {
 		return nil, err
 	}
