@@ -32,6 +32,9 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 		context["sts:externalid"] = []string{id}
 	}
 	to := c.roles[arn]
+	if f := c.packed(args.Get("Policy")); f != nil {
+		return nil, f
+	}
 	actions := []string{"sts:AssumeRole"}
 	if args.Get("Tags.member.1.Key") != "" {
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
@@ -42,8 +45,8 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 		context["sts:sourceidentity"] = []string{id}
 	}
 	for _, action := range actions {
-		if to == nil || !s.mayEnter(to, action, context) {
-			return nil, accessDenied("User: %s is not authorized to perform: %s on resource: %s%s", s.arn(), action, arn, c.why(s, action, arn, context))
+		if why, in := c.lets(s, to, request{action: action, resource: arn, context: context, who: principal{role: s.role, session: s.arn()}}); !in {
+			return nil, accessDenied("User: %s is not authorized to perform: %s on resource: %s%s", s.arn(), action, arn, why)
 		}
 	}
 	// Every session here is a role's, so every role that it assumes is chained.
@@ -58,11 +61,26 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 	return assumed{opened.credentials(), opened.user()}, nil
 }
 
+// lets tells whether a session may enter a role, and which type of policy refuses.
+func (c *Cloud) lets(s *session, to *role, req request) (why string, in bool) {
+	why = c.above(req, to)
+	switch {
+	case why != "":
+	case to == nil || !s.mayEnter(to, req):
+		why = c.why(s, to, req)
+	default:
+		return "", true
+	}
+	if c.world.Terse {
+		why = ""
+	}
+	return why, false
+}
+
 // mayEnter: across accounts both sides must allow it; within one account a trust
 // policy that names the role itself is enough, unless something limits the session.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-cross-account.html
-func (s *session) mayEnter(to *role, action string, context map[string][]string) bool {
-	req := request{action: action, resource: to.arn, context: context, who: principal{role: s.role, session: s.arn()}}
+func (s *session) mayEnter(to *role, req request) bool {
 	trust, own := to.trust.decide(req), s.permits(req)
 	if trust == denied || own == denied || trust == silent {
 		return false
@@ -73,10 +91,9 @@ func (s *session) mayEnter(to *role, action string, context map[string][]string)
 
 // why names the type of policy that refused, where it is on the caller's side: the other
 // account's trust policy has been seen to be named nowhere (aws/aws-cli#7216), though the
-// guide has words for it. A world can leave this one out too, as AWS does at times.
+// guide has words for it, and a world can have it so.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-func (c *Cloud) why(s *session, action, resource string, context map[string][]string) string {
-	req := request{action: action, resource: resource, context: context, who: principal{role: s.role, session: s.arn()}}
+func (c *Cloud) why(s *session, to *role, req request) string {
 	kind := "identity-based policy"
 	if b := s.role.boundary; b != nil {
 		if d := b.decide(req); d == silent || d == denied {
@@ -84,13 +101,16 @@ func (c *Cloud) why(s *session, action, resource string, context map[string][]st
 		}
 	}
 	switch d := s.permits(req); {
-	case c.terse:
 	case d == denied && kind == "identity-based policy":
 		return " with an explicit deny in an " + kind
 	case d == denied:
 		return " with an explicit deny in a " + kind
 	case d == silent:
-		return " because no " + kind + " allows the " + action + " action"
+		return " because no " + kind + " allows the " + req.action + " action"
+	case c.world.NamesTrust && to != nil && to.trust.decide(req) == denied:
+		return " with an explicit deny in the role trust policy"
+	case c.world.NamesTrust:
+		return " because no role trust policy allows the " + req.action + " action"
 	}
 	return ""
 }

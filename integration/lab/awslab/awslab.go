@@ -40,7 +40,9 @@ type Cloud struct {
 	redshift  []*warehouse
 	secrets   []*secret
 	data      statements
-	terse     bool // world.AWS.Terse
+	world     *world.AWS
+	endpoint  *policy            // of the VPC endpoint for STS
+	limits    map[string]*limits // by account
 
 	mu       sync.Mutex
 	sessions map[string]*session // by access key id
@@ -77,10 +79,10 @@ func New(w *world.AWS, o Options) (*Cloud, error) {
 		now: o.Now, transport: o.Transport,
 		roles: map[string]*role{}, outbound: map[string]*issuer{},
 		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
-		sessions: map[string]*session{}, store: newStore(), terse: w.Terse,
+		sessions: map[string]*session{}, store: newStore(), world: w, limits: map[string]*limits{},
 	}
-	if c.now == nil {
-		c.now = time.Now
+	if err := c.around(o, w); err != nil {
+		return nil, err
 	}
 	for id, account := range w.Accounts {
 		if err := c.account(id, account); err != nil {
@@ -112,6 +114,10 @@ func (c *Cloud) account(id string, a *world.Account) error {
 			return fmt.Errorf("bucket %s: %w", name, err)
 		}
 		c.buckets[name] = parsed
+	}
+	var err error
+	if c.limits[id], err = newLimits(a); err != nil {
+		return err
 	}
 	c.warehouses(id, a)
 	for name, w := range a.Secrets {

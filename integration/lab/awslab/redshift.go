@@ -69,6 +69,9 @@ func regionOf(host string) string {
 
 func (c *Cloud) cluster(s *session, region string, args url.Values) (any, *fault) {
 	w := c.warehouse(s.role.account, region, args.Get("ClusterIdentifier"), args.Get("CustomDomainName"), false)
+	if f := c.noCluster(s, w, region, args); f != nil {
+		return nil, f
+	}
 	switch args.Get("Action") {
 	case "GetClusterCredentialsWithIAM":
 		return c.clusterCredentialsWithIAM(s, w, args)
@@ -78,6 +81,20 @@ func (c *Cloud) cluster(s *session, region string, args url.Values) (any, *fault
 		return describeClusters(s, w, region, args)
 	}
 	return nil, &fault{http.StatusBadRequest, "InvalidAction", "Could not find operation " + args.Get("Action") + " for version " + args.Get("Version")}
+}
+
+// noCluster tells whoever may have a login there that there is no such cluster. Others are
+// refused as if there were.
+func (c *Cloud) noCluster(s *session, w *warehouse, region string, args url.Values) *fault {
+	name := args.Get("ClusterIdentifier")
+	if w != nil || name == "" || args.Get("Action") == "DescribeClusters" {
+		return nil
+	}
+	gone := &warehouse{region: region, account: s.role.account, name: name}
+	if s.may("redshift:"+args.Get("Action"), gone.in("dbname", orAny(args.Get("DbName")))) != nil {
+		return nil
+	}
+	return &fault{http.StatusNotFound, "ClusterNotFound", "Cluster " + name + " not found."}
 }
 
 // in is the ARN of something inside a cluster.

@@ -15,6 +15,8 @@ import (
 type secret struct {
 	arn, name, account string
 	policy             *policy
+	key                string // of KMS
+	deleted            bool
 
 	mu       sync.Mutex
 	versions map[string]string // by id
@@ -35,7 +37,7 @@ func newSecret(account, name string, w *world.Secret) (*secret, error) {
 	}
 	s := &secret{
 		arn:  "arn:aws:secretsmanager:" + w.Region + ":" + account + ":secret:" + name + "-" + suffix,
-		name: name, account: account, versions: map[string]string{}, stages: map[string]string{},
+		name: name, account: account, key: w.KMSKey, deleted: w.Deleted, versions: map[string]string{}, stages: map[string]string{},
 	}
 	if w.Value != "" {
 		s.put(requestID(), w.Value)
@@ -107,6 +109,9 @@ func (c *Cloud) getSecretValue(s *session, region string, body []byte) (any, *fa
 	if f != nil {
 		return nil, f
 	}
+	if f := s.mayOpen(x); f != nil {
+		return nil, f
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	stage := ask.VersionStage
@@ -122,6 +127,18 @@ func (c *Cloud) getSecretValue(s *session, region string, body []byte) (any, *fa
 		return nil, &fault{http.StatusBadRequest, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: " + stage}
 	}
 	return map[string]any{"ARN": x.arn, "Name": x.name, "VersionId": id, "SecretString": value, "VersionStages": x.labels(id)}, nil
+}
+
+// mayOpen: a key of the customer's own takes a permission of its own.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html
+func (s *session) mayOpen(x *secret) *fault {
+	if x.deleted {
+		return &fault{http.StatusBadRequest, "InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."}
+	}
+	if x.key == "" || s.may("kms:Decrypt", x.key) == nil {
+		return nil
+	}
+	return &fault{http.StatusBadRequest, "AccessDeniedException", "Access to KMS is not allowed"}
 }
 
 func (x *secret) labels(id string) []string {

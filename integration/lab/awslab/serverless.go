@@ -23,8 +23,11 @@ func (c *Cloud) workgroupCredentials(s *session, region string, body []byte) (an
 		return nil, f
 	}
 	w := c.warehouse(s.role.account, region, ask.WorkgroupName, ask.CustomDomainName, true)
-	if w == nil {
-		return nil, accessDenied("User: %s is not authorized to perform: redshift-serverless:GetCredentials", s.arn())
+	if w == nil { // no policy can name what has no id: only a wildcard lets one know
+		if f := s.may("redshift-serverless:GetCredentials", "arn:aws:redshift-serverless:"+region+":"+s.role.account+":workgroup/none"); f != nil {
+			return nil, f
+		}
+		return nil, &fault{http.StatusBadRequest, "ResourceNotFoundException", "Workgroup not found."}
 	}
 	if f := s.may("redshift-serverless:GetCredentials", w.arn); f != nil {
 		return nil, f

@@ -58,6 +58,13 @@ func (c *Cloud) answer(r *http.Request, body []byte, args url.Values) (any, *fau
 	if v := args.Get("Version"); v != "2011-06-15" {
 		return nil, &fault{http.StatusBadRequest, "InvalidAction", "Could not find operation " + args.Get("Action") + " for version " + v}
 	}
+	if c.world.Throttled {
+		// https://repost.aws/knowledge-center/iam-sts-throttling-error
+		return nil, &fault{http.StatusBadRequest, "Throttling", "Rate exceeded"}
+	}
+	if f := c.regionOff(args.Get("RoleArn"), regionOf(r.Host)); f != nil {
+		return nil, f
+	}
 	if args.Get("Action") == "AssumeRoleWithWebIdentity" { // the one that nobody signs
 		return c.assumeRoleWithWebIdentity(r, args)
 	}

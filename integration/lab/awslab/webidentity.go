@@ -41,6 +41,9 @@ func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any
 	if n := len(args.Get("WebIdentityToken")); n < 4 || n > 20_000 {
 		return nil, invalid("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length between 4 and 20000")
 	}
+	if f := c.packed(args.Get("Policy")); f != nil {
+		return nil, f
+	}
 	to := c.roles[args.Get("RoleArn")]
 	refused := accessDenied("Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	if to == nil {
@@ -53,7 +56,8 @@ func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any
 	context := webContext(who, token)
 	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
 	req := request{action: "sts:AssumeRoleWithWebIdentity", who: principal{federated: who}, context: context}
-	if d := to.trust.decide(req); d == denied || d == silent {
+	limit := c.limits[to.account].resource
+	if d := to.trust.decide(req); d == denied || d == silent || limit != nil && limit.decide(req) <= silent {
 		return nil, refused
 	}
 	if f := to.gives(ask.life); f != nil {
@@ -149,6 +153,9 @@ func (c *Cloud) fetch(r *http.Request, from string, to any) error {
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(c.world.Unreachable, req.URL.Host) {
+		return fmt.Errorf("%s cannot be reached", req.URL.Host)
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"carnet.dev/carnet/integration/lab/world"
@@ -93,6 +94,9 @@ func (c *Cloud) replay(r *http.Request, p *world.Provider, audience, text string
 	req, err := parse(text, audience)
 	if err != nil {
 		return nil, oauth("invalid_grant", "Invalid format of AWS credentials: "+err.Error())
+	}
+	if slices.Contains(c.world.Unreachable, req.URL.Host) {
+		return nil, oauth("invalid_grant", "Error connecting to the given credential's issuer.")
 	}
 	resp, err := c.transport.RoundTrip(req.WithContext(r.Context()))
 	if err != nil {

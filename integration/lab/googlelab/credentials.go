@@ -51,6 +51,9 @@ func (c *Cloud) impersonated(r *http.Request, target, verb string) (any, *fault)
 	if f != nil {
 		return nil, f
 	}
+	if c.world.Throttled {
+		return nil, &fault{http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Generate credentials requests' and limit 'Generate credentials requests per minute' of service 'iamcredentials.googleapis.com'.", "RATE_LIMIT_EXCEEDED", ""}
+	}
 	// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken#authorization-scopes
 	if !t.has("cloud-platform", "iam") {
 		return nil, &fault{http.StatusForbidden, "PERMISSION_DENIED", "Request had insufficient authentication scopes.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", ""}
@@ -96,6 +99,9 @@ func (c *Cloud) walk(t *token, target string, delegates []string, last string) (
 			permission = last
 		}
 		account, email = c.account(short)
+		if account == nil {
+			return nil, "", c.missing(who, short, permission)
+		}
 		if f := c.arrow(who, account, email, permission); f != nil {
 			return nil, "", f
 		}
@@ -105,12 +111,13 @@ func (c *Cloud) walk(t *token, target string, delegates []string, last string) (
 }
 
 func (c *Cloud) arrow(who []string, account *world.ServiceAccount, email, permission string) *fault {
-	if account == nil {
-		return denied(permission) // nobody is told that an account does not exist
-	}
 	project := c.projectOf(email)
 	if slices.Contains(project.DisabledAPIs, "iamcredentials.googleapis.com") {
 		return &fault{http.StatusForbidden, "PERMISSION_DENIED", "IAM Service Account Credentials API has not been used in project " + project.Number + " before or it is disabled.", "SERVICE_DISABLED", ""}
+	}
+	if project.Perimeter {
+		// https://cloud.google.com/vpc-service-controls/docs/troubleshooting
+		return &fault{http.StatusForbidden, "PERMISSION_DENIED", "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: LAB.", "SECURITY_POLICY_VIOLATED", ""}
 	}
 	if !c.holds(who, permission, account.Bindings, project.Bindings) {
 		return denied(permission)
@@ -119,6 +126,17 @@ func (c *Cloud) arrow(who []string, account *world.ServiceAccount, email, permis
 		return &fault{code: http.StatusBadRequest, status: "FAILED_PRECONDITION", message: "Service account is disabled."}
 	}
 	return nil
+}
+
+// missing is the answer for an account that is not there: nobody is told so, but whoever
+// has the permission on all of the project's.
+func (c *Cloud) missing(who []string, email, permission string) *fault {
+	_, domain, _ := strings.Cut(email, "@")
+	project, _, _ := strings.Cut(domain, ".")
+	if p := c.world.Projects[project]; p != nil && c.holds(who, permission, p.Bindings) {
+		return &fault{code: http.StatusNotFound, status: "NOT_FOUND", message: "Not found; Gaia id not found for email " + email}
+	}
+	return denied(permission)
 }
 
 func (c *Cloud) generateAccessToken(t *token, target string, ask impersonation) (any, *fault) {

@@ -32,6 +32,8 @@ type Cloud struct {
 	now       func() time.Time
 	transport http.RoundTripper
 	key       *rsa.PrivateKey // signs Google's ID tokens
+	published *rsa.PublicKey  // what issuers' readers are told
+	began     time.Time
 
 	mu       sync.RWMutex
 	world    *world.Google
@@ -55,6 +57,14 @@ func New(w *world.Google, o Options) (*Cloud, error) {
 	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	c.began, c.published = c.now(), &key.PublicKey
+	if w.OtherKeys {
+		other, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		c.published = &other.PublicKey
 	}
 	c.fillSecrets()
 	return c, c.check(w)

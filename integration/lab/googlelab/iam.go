@@ -3,6 +3,7 @@ package googlelab
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"carnet.dev/carnet/integration/lab/world"
 )
@@ -69,7 +70,7 @@ func (c *Cloud) rolePermissions(role string) []string {
 func (c *Cloud) holds(members []string, permission string, bindings ...[]world.Binding) bool {
 	for _, list := range bindings {
 		for _, b := range list {
-			if b.Condition != "" || !slices.Contains(c.rolePermissions(b.Role), permission) {
+			if b.Condition != "" || !c.counts(b) || !slices.Contains(c.rolePermissions(b.Role), permission) {
 				continue
 			}
 			for _, m := range b.Members {
@@ -80,6 +81,16 @@ func (c *Cloud) holds(members []string, permission string, bindings ...[]world.B
 		}
 	}
 	return false
+}
+
+// counts tells whether a binding has had the time that it takes.
+// https://cloud.google.com/iam/docs/access-change-propagation
+func (c *Cloud) counts(b world.Binding) bool {
+	if b.After == "" {
+		return true
+	}
+	after, err := time.ParseDuration(b.After)
+	return err == nil && !c.now().Before(c.began.Add(after))
 }
 
 // account finds a service account by email or unique id. The caller holds mu.

@@ -55,7 +55,7 @@ func (c *Cloud) serveIssuer(w http.ResponseWriter, r *http.Request) {
 		})
 	case "/oauth2/v3/certs":
 		writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-			{Key: c.key.Public(), KeyID: keyID, Algorithm: "RS256", Use: "sig"},
+			{Key: c.published, KeyID: keyID, Algorithm: "RS256", Use: "sig"},
 		}})
 	default:
 		http.NotFound(w, r)

@@ -81,6 +81,9 @@ func (c *Cloud) fetch(r *http.Request, from string, to any) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(c.world.Unreachable, req.URL.Host) {
+		return fmt.Errorf("%s cannot be reached", req.URL.Host)
+	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return err

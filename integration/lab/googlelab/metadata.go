@@ -33,6 +33,16 @@ func (c *Cloud) metadataToken(w http.ResponseWriter, r *http.Request, email stri
 	if q := r.URL.Query().Get("scopes"); q != "" {
 		scopes = strings.Split(q, ",")
 	}
+	c.mu.RLock()
+	account, _ := c.account(email)
+	c.mu.RUnlock()
+	if account == nil {
+		http.NotFound(w, r)
+		return
+	}
+	if len(account.Scopes) > 0 { // the machine's, whatever is asked for
+		scopes = account.Scopes
+	}
 	value := c.open(&token{account: email, scopes: scopes, expires: c.now().Add(time.Hour)})
 	writeJSON(w, http.StatusOK, map[string]any{"access_token": value, "expires_in": 3599, "token_type": "Bearer"})
 }

@@ -50,6 +50,9 @@ func (c *Cloud) exchange(r *http.Request) (any, *oauthFault) {
 	if r.Header.Get("Authorization") != "" {
 		return nil, oauth("invalid_client", "The token endpoint does not take an Authorization header.")
 	}
+	if c.world.Throttled {
+		return nil, &oauthFault{http.StatusTooManyRequests, "quota_exceeded", "The request was throttled due to rate limit: sts.googleapis.com/requests. Please retry after a few seconds."}
+	}
 	args, f := arguments(r)
 	if f != nil {
 		return nil, f

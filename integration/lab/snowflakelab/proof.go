@@ -43,6 +43,10 @@ func (c *Cloud) prove(r *http.Request, a *account, p proof) (string, *refused) {
 	if name := strings.ToUpper(p.Account); name != a.name {
 		return "", &refused{"390201", "The requested account does not exist or is not authorized."}
 	}
+	if a.shut {
+		// https://docs.snowflake.com/en/user-guide/network-policies
+		return "", &refused{"390422", "Incoming request with IP/Token 203.0.113.7 is not allowed to access Snowflake. Contact your account administrator."}
+	}
 	switch p.Authenticator {
 	case "SNOWFLAKE_JWT":
 		return c.keyPair(a, p.Token)

@@ -41,6 +41,7 @@ type Cloud struct {
 type account struct {
 	name  string // upper case
 	users map[string]*world.SnowflakeUser
+	shut  bool // to every address, by a network policy
 }
 
 type session struct {
@@ -73,7 +74,7 @@ func New(w *world.Snowflake, o Options) (*Cloud, error) {
 				return nil, fmt.Errorf("account %s: user %s: %w", name, user, err)
 			}
 		}
-		c.accounts[a.Host] = &account{strings.ToUpper(name), a.Users}
+		c.accounts[a.Host] = &account{strings.ToUpper(name), a.Users, a.NetworkPolicy}
 	}
 	return c, nil
 }

@@ -45,6 +45,20 @@ type AWS struct {
 	Accounts map[string]*Account `yaml:"accounts"`
 	// Terse says that a refused AssumeRole does not name the type of policy that refused.
 	Terse bool `yaml:"terse"`
+	// NamesTrust says that a refused AssumeRole names the role's trust policy too.
+	NamesTrust bool `yaml:"names_trust"`
+	// EndpointPolicy is that of the VPC endpoint through which STS is called. A JSON policy
+	// with a Principal; none where empty.
+	EndpointPolicy JSON `yaml:"endpoint_policy"`
+	// Throttled says that the rate of STS is used up.
+	Throttled bool `yaml:"throttled"`
+	// PackedPolicy is how many bytes a session policy may have once it is packed; 0: no
+	// limit. AWS does not say how it packs; the lab deflates.
+	PackedPolicy int `yaml:"packed_policy"`
+	// Ahead is how far AWS's clock is ahead of everybody else's, such as 2h or -20m.
+	Ahead string `yaml:"clock_ahead"`
+	// Unreachable names issuers' hosts to which AWS has no way.
+	Unreachable []string `yaml:"unreachable"`
 }
 
 // An Account is an AWS account.
@@ -62,6 +76,12 @@ type Account struct {
 	Workgroups map[string]*Workgroup `yaml:"workgroups"`
 	// Secrets are those of Secrets Manager, by name.
 	Secrets map[string]*Secret `yaml:"secrets"`
+	// DisabledRegions are those in which the account's STS is switched off.
+	DisabledRegions []string `yaml:"disabled_regions"`
+	// ServiceControlPolicy limits what the account's identities may do,
+	// ResourceControlPolicy who may enter its roles. None where empty.
+	ServiceControlPolicy  JSON `yaml:"service_control_policy"`
+	ResourceControlPolicy JSON `yaml:"resource_control_policy"`
 }
 
 // A Cluster of Redshift. Users and Groups are those that its databases know; a
@@ -101,6 +121,9 @@ type Secret struct {
 	Suffix string `yaml:"suffix"`
 	Value  string `yaml:"value"` // the current version; none yet where empty
 	Policy JSON   `yaml:"policy"`
+	KMSKey string `yaml:"kms_key"` // ARN of the key, where it is not the account's default one
+	// Deleted says that it is marked for deletion.
+	Deleted bool `yaml:"deleted"`
 }
 
 // A Role is an IAM role. Trust is its trust policy; Policies are its identity
@@ -128,6 +151,12 @@ type Google struct {
 	// delegates. What the real cloud answers is not known (docs/protocol-notes.md),
 	// so a world can have it either way; nil means yes.
 	FederatedDelegates *bool `yaml:"federated_delegates"`
+	// Unreachable names hosts to which Google's STS has no way: issuers, or AWS's STS.
+	Unreachable []string `yaml:"unreachable"`
+	// Throttled says that the quotas of STS and IAM Credentials are used up.
+	Throttled bool `yaml:"throttled"`
+	// OtherKeys says that the keys which Google publishes have signed no token.
+	OtherKeys bool `yaml:"other_keys"`
 }
 
 // A Project is a Google Cloud project.
@@ -144,6 +173,8 @@ type Project struct {
 	Secrets  map[string]*GCPSecret `yaml:"secrets"` // of Secret Manager, by name
 	// DisabledAPIs names services that are off, such as iamcredentials.googleapis.com.
 	DisabledAPIs []string `yaml:"disabled_apis"`
+	// Perimeter says that a service perimeter of VPC Service Controls keeps callers out.
+	Perimeter bool `yaml:"perimeter"`
 }
 
 // A ServiceAccount with the bindings that stand on it.
@@ -152,6 +183,9 @@ type ServiceAccount struct {
 	Disabled         bool      `yaml:"disabled"`
 	Bindings         []Binding `yaml:"bindings"`
 	ExtendedLifetime bool      `yaml:"extended_lifetime"` // listed in iam.allowServiceAccountCredentialLifetimeExtension
+	// Scopes are those of the machine that runs as the account; all that are asked for where
+	// empty.
+	Scopes []string `yaml:"scopes"`
 }
 
 // A Binding gives members a role: roles/iam.workloadIdentityUser or
@@ -162,6 +196,8 @@ type Binding struct {
 	Role      string   `yaml:"role"`
 	Members   []string `yaml:"members"`
 	Condition string   `yaml:"condition"` // CEL; none where empty
+	// After is how long the binding takes to count, from when the world began, such as 3m.
+	After string `yaml:"after"`
 }
 
 // A Pool is a workload identity pool with its providers.
@@ -206,6 +242,8 @@ type Snowflake struct {
 type SnowflakeAccount struct {
 	Host  string                    `yaml:"host"`
 	Users map[string]*SnowflakeUser `yaml:"users"` // by name, upper case
+	// NetworkPolicy says that one refuses every address.
+	NetworkPolicy bool `yaml:"network_policy"`
 }
 
 // A SnowflakeUser is a service user, with the ways in which it may prove itself.
