@@ -285,7 +285,7 @@ func (a applier) command(words []string) error {
 	case "gcloud iam workload-identity-pools create":
 	case "gcloud iam workload-identity-pools update":
 		a.project(flags["project"]).Pools[last].Disabled = false
-	case "gcloud iam workload-identity-pools providers update-aws":
+	case "gcloud iam workload-identity-pools providers update-aws", "gcloud iam workload-identity-pools providers update-oidc":
 		if have := a.project(flags["project"]).Pools[flags["workload-identity-pool"]].Providers[last]; have != nil {
 			a.provider(last, flags, *have)
 		}
@@ -339,6 +339,10 @@ func (a applier) provider(name string, flags map[string]string, now world.Provid
 			now.Mapping[key] = value
 		}
 	}
+	if audiences := flags["allowed-audiences"]; audiences != "" {
+		now.AllowedAudiences = []string{audiences}
+	}
+	now.Issuer = cmp.Or(flags["issuer-uri"], now.Issuer)
 	now.AWSAccount = cmp.Or(flags["account-id"], now.AWSAccount)
 	now.Condition = cmp.Or(flags["attribute-condition"], now.Condition)
 	p.Pools[flags["workload-identity-pool"]].Providers[name] = &now
@@ -393,9 +397,17 @@ func (a applier) statements(text, account string) {
 	a.t.Helper()
 	add := regexp.MustCompile(`^ALTER USER (\w+) ADD WORKLOAD IDENTITY \w+ TYPE = (\w+) (.*);$`)
 	key := regexp.MustCompile(`^ALTER USER (\w+) SET RSA_PUBLIC_KEY = '([^']+)';$`)
+	made := regexp.MustCompile(`^CREATE USER IF NOT EXISTS (\w+) `)
+	on := regexp.MustCompile(`^ALTER USER (\w+) SET DISABLED = FALSE;$`)
 	part := regexp.MustCompile(`(ISSUER|SUBJECT|ARN|OIDC_AUDIENCE_LIST) = \(?'([^']*)'\)?`)
 	users := a.w.Snowflake.Accounts[account].Users
 	for _, line := range strings.Split(text, "\n") {
+		if m := made.FindStringSubmatch(line); m != nil && users[m[1]] == nil {
+			users[m[1]] = &world.SnowflakeUser{}
+		}
+		if m := on.FindStringSubmatch(line); m != nil {
+			users[m[1]].Disabled = false
+		}
 		if m := add.FindStringSubmatch(line); m != nil {
 			id := world.SnowflakeWorkloadIdentity{Type: m[2]}
 			for _, p := range part.FindAllStringSubmatch(m[3], -1) {

@@ -66,15 +66,17 @@ var (
 	condition       = kind{"attribute_condition", far, "the provider's attribute condition does not hold for this identity"}
 	otherAccount    = kind{"other_account", far, "the provider trusts another AWS account than the identity is of"}
 	mapping         = kind{"mapping", far, "the provider maps this identity to more characters than fit"}
+	mappingValue    = kind{"mapping_value", far, "the provider's mapping names what this identity's proof does not have"}
 	wrongForm       = kind{"wrong_form", ours, "the provider takes another form of proof than carnet.yaml says"}
 	awsRefused      = kind{"aws_refused_proof", ours, "AWS did not take the signed request that proves the identity"}
-	passBinding     = kind{"pass_binding", far, "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation)"}
-	tokenBinding    = kind{"token_binding", far, "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or there is no such account"}
-	idTokenBinding  = kind{"id_token_binding", far, "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or there is no such account"}
+	passBinding     = kind{"pass_binding", far, "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation), or it is so new that it does not count yet"}
+	tokenBinding    = kind{"token_binding", far, "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or it is so new that it does not count yet, or there is no such account"}
+	idTokenBinding  = kind{"id_token_binding", far, "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or it is so new that it does not count yet, or there is no such account"}
 	accountOff      = kind{"account_disabled", far, "the account is disabled"}
 	accountGone     = kind{"account_missing", far, "there is no account of that email"}
 	apiOff          = kind{"api_disabled", far, "the IAM Service Account Credentials API is not switched on in the project"}
 	orgPolicy       = kind{"organization_constraint", far, "a constraint of the organization forbids it"}
+	perimeter       = kind{"service_perimeter", far, "a service perimeter (VPC Service Controls) keeps the call out"}
 	extension       = kind{"lifetime_extension", far, "tokens of more than an hour are not allowed for this account"}
 	scope           = kind{"insufficient_scope", ours, "the runtime's own token has too narrow a scope"}
 	tokenRefused    = kind{"token_refused", ours, "the token that was shown had expired, or its pool was disabled meanwhile"}
@@ -82,6 +84,7 @@ var (
 	noMetadata      = kind{"runtime_identity", ours, "the platform gives this process no credentials of the identity that carnet.yaml names"}
 	secretGone      = kind{"secret_missing", ours, "there is no such secret, or it has no version"}
 	secretDenied    = kind{"secret_not_allowed", ours, "the runtime may not read the secret"}
+	secretAPI       = kind{"secret_api_disabled", ours, "the Secret Manager API is not switched on in the project"}
 	secretKey       = kind{"secret_key", ours, "the secret cannot be decrypted: the runtime may not use its KMS key"}
 	databaseGone    = kind{"database_missing", far, "there is no such cluster or workgroup, or it is not available"}
 	loginDenied     = kind{"login_not_allowed", far, "the role may not ask for this login"}
@@ -127,7 +130,7 @@ var rules = []rule{
 	{"sts:AssumeRole", "AccessDenied", "VPC endpoint policy", []kind{endpointPolicy}},
 	{"sts:AssumeRole", "AccessDenied", "explicit deny in the role trust policy", []kind{roleDenies}},
 	{"sts:AssumeRole", "AccessDenied", "no role trust policy", []kind{trustPolicy}},
-	{"sts:AssumeRoleWithWebIdentity", "AccessDenied", "", []kind{trustPolicy}},
+	{"sts:AssumeRoleWithWebIdentity", "AccessDenied", "", []kind{trustPolicy, theirOrg}},
 	{"sts:AssumeRole", "AccessDenied", "", []kind{trustPolicy, callerPolicy}},
 	{"sts:", "ValidationError", "role chaining", []kind{chainedDuration}},
 	{"sts:", "ValidationError", "MaxSessionDuration", []kind{sessionDuration}},
@@ -159,13 +162,16 @@ var rules = []rule{
 	{"sts.token", "invalid_target", "", []kind{providerOff, providerGone}},
 	{"sts.token", "unauthorized_client", "attribute condition", []kind{condition}},
 	{"sts.token", "unauthorized_client", "", []kind{otherAccount, condition}},
-	{"sts.token", "invalid_request", "google.subject", []kind{mapping}},
+	{"sts.token", "invalid_request", "bytes limit", []kind{mapping}},
+	{"sts.token", "invalid_request", "Could not obtain a value", []kind{mappingValue}},
+	{"sts.token", "invalid_request", "must not be empty", []kind{mappingValue}},
 	{"sts.token", "invalid_request", "subject_token_type", []kind{wrongForm}},
 	{"sts.token", "invalid_request", "audience", []kind{providerGone}},
 	{"sts.token", "invalid_grant", "AWS response of type ExpiredToken", []kind{ownExpired}},
 	{"sts.token", "invalid_grant", "AWS response of type SignatureDoesNotMatch", []kind{clockOff, ownInvalid}},
 	{"sts.token", "invalid_grant", "AWS response of type InvalidClientTokenId", []kind{ownInvalid}},
 	{"sts.token", "invalid_grant", "AWS response", []kind{awsRefused}},
+	{"sts.token", "invalid_grant", "Error connecting", []kind{issuerAway}},
 	{"sts.token", "invalid_grant", "audience", []kind{proofAudience}},
 	{"sts.token", "invalid_grant", "issuer in", []kind{proofUnknown}},
 	{"sts.token", "invalid_grant", "signature", []kind{proofKeys}},
@@ -175,6 +181,7 @@ var rules = []rule{
 	{"iamcredentials", "SERVICE_DISABLED", "", []kind{apiOff}},
 	{"iamcredentials", "", "constraints/iam.allowServiceAccountCredentialLifetimeExtension", []kind{extension}},
 	{"iamcredentials", "", "constraints/", []kind{orgPolicy}},
+	{"iamcredentials", "PERMISSION_DENIED", "vpcServiceControlsUniqueIdentifier", []kind{perimeter}},
 	{"iamcredentials", "FAILED_PRECONDITION", "", []kind{accountOff}},
 	{"iamcredentials", "NOT_FOUND", "", []kind{accountGone}},
 	{"iamcredentials", "PERMISSION_DENIED", "scopes", []kind{scope}},
@@ -189,6 +196,7 @@ var rules = []rule{
 	{"secretsmanager:", "DecryptionFailure", "", []kind{secretKey}},
 	{"secretsmanager:", "AccessDenied", "KMS", []kind{secretKey}},
 	{"secretsmanager:", "AccessDenied", "", []kind{secretDenied}},
+	{"secretmanager.", "SERVICE_DISABLED", "", []kind{secretAPI}},
 	{"secretmanager.", "NOT_FOUND", "", []kind{secretGone}},
 	{"secretmanager.", "FAILED_PRECONDITION", "", []kind{secretGone}},
 	{"secretmanager.", "PERMISSION_DENIED", "", []kind{secretDenied, secretGone}},

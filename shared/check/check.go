@@ -338,6 +338,11 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 	if len(e.Edge.Via) == 0 || e.Reason != exchange.Refused {
 		return e, true
 	}
+	if mentions(e, "insufficient authentication scopes") { // it is who asks that may not ask anybody
+		one := *e
+		one.Edge.To, one.Edge.Via = e.Edge.Via[0], nil
+		return &one, true
+	}
 	if !permissionDenied(e) {
 		return e, !ofAnyAccount(e) // what an account is, no permission tells
 	}

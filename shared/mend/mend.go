@@ -99,7 +99,7 @@ func (f fault) change() Change {
 		how = remedies["unknown"]
 	}
 	c := Change{
-		Cause: f.Code, Owner: f.Owner, Where: where(f.at()), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
+		Cause: f.Code, Owner: f.Owner, Where: cmp.Or(elsewhere(f.Code), where(f.at())), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
 	}
 	for _, m := range *f.missing {
 		if strings.Contains(c.Text, m.Placeholder) && !slices.Contains(c.Missing, m) {

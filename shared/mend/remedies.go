@@ -18,6 +18,23 @@ type remedy struct {
 	after string // how long until it counts
 }
 
+// elsewhere says where a cause is mended, if not in the account or project of what refused.
+func elsewhere(code string) string {
+	switch code {
+	case "chained_duration", "malformed_policy", "packed_policy", "session_too_short", "access_boundary", "file", "snowflake_account", "database_missing":
+		return "the tenant's file"
+	case "wrong_form":
+		return "carnet.yaml"
+	case "endpoint_policy":
+		return "the network of the process that asks"
+	case "clock", "session_expired", "session_invalid", "runtime_identity", "insufficient_scope", "token_refused", "proof_expired", "proof_rejected", "aws_refused_proof", "deadline":
+		return "the process that asks"
+	case "throttled", "unavailable", "issuer_unreachable", "issuer_keys":
+		return "the cloud itself: it passes"
+	}
+	return ""
+}
+
 func (r remedy) tellIn(f fault) string { return f.filled(r.tell) }
 
 var blank = regexp.MustCompile(`\b(FROM|TO|AT|ROLE|PROJECT)\b`)
@@ -58,6 +75,11 @@ func theirs(f fault) string { return f.applied(f.Owner, f.to, nil) }
 
 func own(f fault) string {
 	return f.applied(f.Owner, f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+}
+
+// switchedOn also lets in a user that was disabled.
+func switchedOn(f fault) string {
+	return f.sql() + "\n-- Where the user was disabled:\nALTER USER " + f.file.Snowflake.User + " SET DISABLED = FALSE;\n"
 }
 
 // tightened writes the whole of what should be there. On Google Cloud and in Snowflake more
@@ -132,7 +154,8 @@ var remedies = map[string]remedy{
 		steps("# In the organization's management account:\naws organizations list-policies-for-target --target-id ACCOUNT-OR-OU --filter SERVICE_CONTROL_POLICY\n# One of them denies sts:AssumeRole, or does not allow it: except TO.\n"), iamSpreads,
 	},
 	"organization_policy_far": {
-		says("A resource control policy above %s forbids that %s assumes it.", "to", "from"), "",
+		says("A resource control policy above %s forbids that %s assumes it.", "to", "from"),
+		"The trust policy reads as it should, and is refused all the same, if it is this.",
 		steps("# In the management account of the organization of TO:\naws organizations list-policies-for-target --target-id ACCOUNT-OR-OU --filter RESOURCE_CONTROL_POLICY\n# One of them keeps foreign accounts out of sts:AssumeRole: except the account of FROM.\n"), iamSpreads,
 	},
 	"endpoint_policy": {
@@ -245,6 +268,10 @@ var remedies = map[string]remedy{
 		says("The provider %s maps %s to a google.subject of more than 127 bytes.", "to", "from"), "",
 		updated, googleSpreads,
 	},
+	"mapping_value": {
+		says("The attribute mapping of %s names what the proof of %s does not have: %s", "to", "from", "said"), "",
+		updated, googleSpreads,
+	},
 	"wrong_form": {
 		says("The provider %s takes another form of proof: %s", "to", "said"), "",
 		steps("# In carnet.yaml, at this provider: kind: aws is for a provider of an AWS account, kind: oidc for one of the account's outbound issuer.\n"), "",
@@ -269,6 +296,10 @@ var remedies = map[string]remedy{
 	"organization_constraint": {
 		says("A constraint of the organization forbids it: %s", "said"), "",
 		steps("gcloud org-policies list --project PROJECT\n# The answer above names the constraint: except this project, or this account.\n"), googleSpreads,
+	},
+	"service_perimeter": {
+		says("A service perimeter around the project of %s keeps the call of %s out: %s", "to", "from", "said"), "",
+		steps("# The administrator of the organization of TO lets FROM in by an ingress rule for iamcredentials.googleapis.com (and storage or bigquery):\ngcloud access-context-manager perimeters update PERIMETER --policy POLICY --set-ingress-policies=ingress.yaml\n# The unique identifier above finds the denial: https://cloud.google.com/vpc-service-controls/docs/troubleshooting\n"), googleSpreads,
 	},
 	"lifetime_extension": {
 		says("Tokens of %s live for an hour, and the file of %s asks for longer.", "to", "dest"), "",
@@ -296,6 +327,12 @@ var remedies = map[string]remedy{
 		steps("# Store the private key as docs/destinations/snowflake.md says, under the name that the tenant's file has, or write the file's secret: anew.\n"), "",
 	},
 	"secret_not_allowed": {says("%s may not read %s.", "from", "to"), "The secret and its version are there, if it is this.", reader, iamSpreads},
+	"secret_api_disabled": {
+		says("The Secret Manager API is not switched on in the project of %s.", "to"), "",
+		func(f fault) string {
+			return "gcloud services enable secretmanager.googleapis.com --project " + f.project() + "\n"
+		}, googleSpreads,
+	},
 	"secret_key": {
 		says("%s may not use the KMS key of %s: %s", "from", "to", "said"), "",
 		steps("aws secretsmanager describe-secret --secret-id TO --query KmsKeyId\n# names the key: FROM needs kms:Decrypt on it, in its own policy and in the key's.\n"), iamSpreads,
@@ -311,7 +348,10 @@ var remedies = map[string]remedy{
 			return f.applied(exchange.ThirdParty, f.to, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
 		}, iamSpreads,
 	},
-	"user_unknown": {says("The user of %s in %s does not take the proof of %s.", "dest", "to", "from"), "", func(f fault) string { return f.sql() }, ""},
+	"user_unknown": {
+		says("The user of %s in %s does not take the proof of %s: Snowflake does not say whether the issuer, the subject or the audience is another, or the user is disabled.", "dest", "to", "from"), "",
+		switchedOn, "",
+	},
 	"key_unknown": {
 		says("The user of %s in %s does not know the key that signed.", "dest", "to"),
 		"`DESCRIBE USER` shows RSA_PUBLIC_KEY_FP: compare it with that of the key in the secret.",

@@ -58,8 +58,10 @@ func (c *Cloud) around(o Options, w *world.AWS) error {
 
 // above says which policy above both roles refuses, in AWS's words; nothing where none
 // does. A service control policy counts for the account of who asks, a resource control
-// policy for that of what is asked for. Neither gives anything.
+// policy for that of what is asked for. Neither gives anything; one of the latter that says
+// nothing lets it be, since RCPFullAWSAccess stands beside it always.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+// https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 func (c *Cloud) above(req request, to *role) string {
 	policies := map[string]*policy{"VPC endpoint policy": c.endpoint}
 	if l := c.limits[req.who.role.account]; l != nil {
@@ -73,10 +75,10 @@ func (c *Cloud) above(req request, to *role) string {
 		if p == nil {
 			continue
 		}
-		switch p.decide(req) {
-		case denied:
+		switch d := p.decide(req); {
+		case d == denied:
 			return " with an explicit deny in a " + kind
-		case silent:
+		case d == silent && kind != "resource control policy":
 			return " because no " + kind + " allows the " + req.action + " action"
 		}
 	}

@@ -57,7 +57,7 @@ func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any
 	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
 	req := request{action: "sts:AssumeRoleWithWebIdentity", who: principal{federated: who}, context: context}
 	limit := c.limits[to.account].resource
-	if d := to.trust.decide(req); d == denied || d == silent || limit != nil && limit.decide(req) <= silent {
+	if d := to.trust.decide(req); d == denied || d == silent || limit != nil && limit.decide(req) == denied {
 		return nil, refused
 	}
 	if f := to.gives(ask.life); f != nil {

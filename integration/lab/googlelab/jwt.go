@@ -23,6 +23,10 @@ func (c *Cloud) verify(r *http.Request, p *world.Provider, audience, text string
 	if err != nil || len(parsed.Headers) != 1 || parsed.Headers[0].KeyID == "" {
 		return nil, none, oauth("invalid_grant", "The ID Token must be signed with RS256 or ES256 and name its key by kid.")
 	}
+	var whose jwt.Claims
+	if parsed.UnsafeClaimsWithoutVerification(&whose) == nil && whose.Issuer != p.Issuer {
+		return nil, none, oauth("invalid_grant", fmt.Sprintf("The issuer in ID Token %s does not match the expected ones: %s.", whose.Issuer, p.Issuer))
+	}
 	keys, err := c.keys(r, p.Issuer)
 	if err != nil {
 		return nil, none, oauth("invalid_grant", "Error connecting to the given credential's issuer.")
@@ -45,8 +49,6 @@ func (c *Cloud) claims(p *world.Provider, audience string, t jwt.Claims) *oauthF
 		allowed = []string{audience, "https:" + audience}
 	}
 	switch {
-	case t.Issuer != p.Issuer:
-		return oauth("invalid_grant", fmt.Sprintf("The issuer in ID Token %s does not match the expected ones: %s.", t.Issuer, p.Issuer))
 	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(allowed, a) }):
 		return oauth("invalid_grant", fmt.Sprintf("The audience in ID Token [%s] does not match the expected audience.", strings.Join(t.Audience, " ")))
 	case t.Expiry == nil || t.IssuedAt == nil:

@@ -70,6 +70,10 @@ func (c *Cloud) mayKeep(w http.ResponseWriter, r *http.Request, name, permission
 		if id != r.PathValue("project") && p.Number != r.PathValue("project") {
 			continue
 		}
+		if slices.Contains(p.DisabledAPIs, "secretmanager.googleapis.com") {
+			(&fault{code: http.StatusForbidden, status: "PERMISSION_DENIED", message: "Secret Manager API has not been used in project " + p.Number + " before or it is disabled.", reason: "SERVICE_DISABLED"}).write(w)
+			return "", false
+		}
 		s := p.Secrets[name]
 		if s != nil && t.bounds == nil && t.has("cloud-platform") && c.holds(t.who(), permission, s.Bindings, p.Bindings) {
 			return id + "/" + name, true
