@@ -114,11 +114,7 @@ func worldWith(t *testing.T, changes string) *world.World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := world.Parse(merged)
-	if err := errors.Join(err, sample.GiveKeys(w)); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	return keyed(t, merged)
 }
 
 // overlay lays one mapping over another; what is no mapping replaces, and null takes out.

@@ -3,6 +3,8 @@ package integration
 import (
 	"bytes"
 	"cmp"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -505,12 +508,42 @@ func formatsOf(k catalog.Kind) []string {
 
 func sampleWorld(t *testing.T) *world.World {
 	t.Helper()
-	w, err := sample.World()
+	text, err := sample.WorldYAML()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return keyed(t, text)
+}
+
+// keyed parses a world and gives it the keys that all worlds of these tests have: to make
+// new ones takes longer than what is tried.
+func keyed(t *testing.T, text []byte) *world.World {
+	t.Helper()
+	of, err := keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := world.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.AWS.Key, w.Google.Key = of.AWS.Key, of.Google.Key
+	w.AWS.Accounts["111122223333"].Secrets["carnet/acme/ledger"].Value = of.AWS.Accounts["111122223333"].Secrets["carnet/acme/ledger"].Value
+	w.Snowflake.Accounts["ACME-PROD"].Users["CARNET_KEYS"].PublicKey = of.Snowflake.Accounts["ACME-PROD"].Users["CARNET_KEYS"].PublicKey
 	return w
 }
+
+var keys = sync.OnceValues(func() (*world.World, error) {
+	w, err := sample.World()
+	if err != nil {
+		return nil, err
+	}
+	if w.AWS.Key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		return nil, err
+	}
+	w.Google.Key, err = rsa.GenerateKey(rand.Reader, 2048)
+	return w, err
+})
 
 // TestPrintedTrustMendsEachDestination: with a third party's side taken away nobody gets
 // in; with what is printed applied, the chain works from every runtime it works from.

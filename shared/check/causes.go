@@ -251,7 +251,7 @@ func (k kind) at(e *exchange.EdgeError) []string {
 	switch {
 	case k.side == near:
 		return []string{e.Edge.From}
-	case k.code == accountOff.code || k.code == apiOff.code:
+	case k.ofAny():
 		return append(slices.Clone(e.Edge.Via), e.Edge.To)
 	}
 	return []string{e.Edge.To}
@@ -271,7 +271,9 @@ func mentions(e *exchange.EdgeError, part string) bool {
 
 // ofAnyAccount tells of a refusal that any account of a run can be the reason of.
 func ofAnyAccount(e *exchange.EdgeError) bool {
-	return slices.ContainsFunc(kinds(e), func(k kind) bool { return k.code == accountOff.code || k.code == apiOff.code })
+	return slices.ContainsFunc(kinds(e), kind.ofAny)
 }
+
+func (k kind) ofAny() bool { return k == accountOff || k == apiOff || k == perimeter }
 
 func permissionDenied(e *exchange.EdgeError) bool { return e.Code == "PERMISSION_DENIED" }

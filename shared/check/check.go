@@ -343,8 +343,8 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 		one.Edge.To, one.Edge.Via = e.Edge.Via[0], nil
 		return &one, true
 	}
-	if !permissionDenied(e) {
-		return e, !ofAnyAccount(e) // what an account is, no permission tells
+	if !permissionDenied(e) || ofAnyAccount(e) {
+		return e, !ofAnyAccount(e) // what an account or its project is, no permission tells
 	}
 	one := *e
 	passes, err := w.passes(ctx)

@@ -102,7 +102,7 @@ func (c *Cloud) account(id string, a *world.Account) error {
 		c.roles[parsed.arn] = parsed
 	}
 	if a.Outbound != "" {
-		issuer, err := newIssuer(a.Outbound)
+		issuer, err := newIssuer(a.Outbound, c.world.Key)
 		if err != nil {
 			return err
 		}

@@ -23,10 +23,12 @@ type issuer struct {
 	ec   *ecdsa.PrivateKey
 }
 
-func newIssuer(host string) (*issuer, error) {
-	r, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+func newIssuer(host string, r *rsa.PrivateKey) (*issuer, error) {
+	if r == nil {
+		var err error
+		if r, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, err
+		}
 	}
 	e, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	return &issuer{host: host, rsa: r, ec: e}, err

@@ -46,9 +46,12 @@ type Cloud struct {
 
 // New builds a cloud.
 func New(w *world.Google, o Options) (*Cloud, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+	key := w.Key
+	if key == nil {
+		var err error
+		if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, err
+		}
 	}
 	c := &Cloud{
 		now: o.Now, transport: o.Transport, key: key, world: w,

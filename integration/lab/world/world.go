@@ -5,6 +5,7 @@ package world
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -59,6 +60,8 @@ type AWS struct {
 	Ahead string `yaml:"clock_ahead"`
 	// Unreachable names issuers' hosts to which AWS has no way.
 	Unreachable []string `yaml:"unreachable"`
+	// Key signs the accounts' outbound tokens. Nil: one is made, which takes its time.
+	Key *rsa.PrivateKey `yaml:"-"`
 }
 
 // An Account is an AWS account.
@@ -157,6 +160,8 @@ type Google struct {
 	Throttled bool `yaml:"throttled"`
 	// OtherKeys says that the keys which Google publishes have signed no token.
 	OtherKeys bool `yaml:"other_keys"`
+	// Key signs ID tokens. Nil: one is made, which takes its time.
+	Key *rsa.PrivateKey `yaml:"-"`
 }
 
 // A Project is a Google Cloud project.
