@@ -74,7 +74,7 @@ func TestRepliesThatNoWorldGives(t *testing.T) {
 	l, dir := startSample(t)
 	for _, r := range replies() {
 		t.Run(r.name, func(t *testing.T) {
-			d, way := startFaulty(t, l, dir)
+			d, way := startFaulty(t, l, "aws", dir)
 			way.set(r.host, r.once())
 			ask := exchange.Request{ID: "R", Caller: exchange.Console, Tenant: "acme", Destination: r.destination}
 			if tenant, destination, ok := strings.Cut(r.destination, "/"); ok {
