@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"carnet.dev/carnet/shared/catalog"
 )
 
 const repository = "../.."
@@ -173,5 +175,26 @@ func TestPagesNameTestsAndVariablesThatExist(t *testing.T) {
 				t.Errorf("%s: there is no %s", page, m[1])
 			}
 		}
+	}
+}
+
+// TestPagesFilesOfTenantsParse: a whole file that a page shows is one that is read.
+func TestPagesFilesOfTenantsParse(t *testing.T) {
+	fence := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```")
+	seen := 0
+	for page, text := range written(t) {
+		for _, m := range fence.FindAllStringSubmatch(text, -1) {
+			name := regexp.MustCompile(`(?m)^tenant: ([a-z0-9-]+)`).FindStringSubmatch(m[1])
+			if name == nil {
+				continue
+			}
+			seen++
+			if _, err := catalog.ParseTenant("tenants/"+name[1]+".yaml", []byte(m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no page shows a tenant's file")
 	}
 }
