@@ -2,6 +2,7 @@ package functionurl_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"carnet.dev/carnet/functions/awslambda/functionurl"
 )
@@ -95,6 +98,24 @@ func TestForgedEvents(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestAnAnswerStillGetsOut: a request ends half a second before Lambda's deadline.
+func TestAnAnswerStillGetsOut(t *testing.T) {
+	event := sample(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		u := functionurl.URL{API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})}
+		began := time.Now()
+		answer, err := u.Buffer(ctx, event)
+		if took := time.Since(began); took != 2500*time.Millisecond || err != nil || answer.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("after %s: %d, %v", took, answer.StatusCode, err)
+		}
+	})
 }
 
 func FuzzEvent(f *testing.F) {
