@@ -123,9 +123,6 @@ func TestPagesNameFilesThatExist(t *testing.T) {
 			if m[1] == "" {
 				to = filepath.Join(repository, page)
 			}
-			if m[1] == "diagnose.md" { // until it is there
-				continue
-			}
 			if _, err := os.Stat(to); err != nil {
 				t.Errorf("%s: %s is not there", page, m[1])
 			} else if m[2] != "" && !hasHeading(t, to, m[2]) {
@@ -136,6 +133,17 @@ func TestPagesNameFilesThatExist(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
 				t.Errorf("%s: %s is not there", page, m[1])
 			}
+		}
+	}
+}
+
+// TestTheIndexNamesEveryPage: a page that the index does not lead to is read by nobody.
+func TestTheIndexNamesEveryPage(t *testing.T) {
+	index := readFile(t, repository, "docs/README.md")
+	for page := range written(t) {
+		name, ok := strings.CutPrefix(page, "docs/")
+		if ok && name != "README.md" && !strings.Contains(index, "]("+name+")") {
+			t.Errorf("docs/README.md does not name %s: give it its place in the order", page)
 		}
 	}
 }
