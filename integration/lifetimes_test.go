@@ -59,7 +59,7 @@ aws:
 				change(t, dir, c.tenant, "kind: "+c.kind, "kind: "+c.kind+"\n    lifetime: "+c.lifetime)
 			}
 			cred, err := deploy(t, l, c.runtime, dir).Broker.Vend(t.Context(), exchange.Request{
-				Caller: exchange.Console, Tenant: c.tenant, Destination: c.destination, MinTTL: time.Minute,
+				Caller: exchange.Console, Tenant: c.tenant, Destination: c.destination,
 			})
 			var edge *exchange.EdgeError
 			switch {
@@ -91,6 +91,43 @@ func TestMinTTLHasALimit(t *testing.T) {
 		err := ask(destination, 46*time.Minute)
 		if !errors.Is(err, exchange.ErrBadRequest) || !strings.Contains(err.Error(), "45m") {
 			t.Errorf("%s, more than that: %v, and not a bad request that names 45m", destination, err)
+		}
+	}
+}
+
+// TestTheFilesMinTTL: what a file asks for holds for every caller, and cannot be more than
+// the chain gives.
+func TestTheFilesMinTTL(t *testing.T) {
+	l, dir := startSample(t)
+	change(t, dir, "acme", "kind: s3", "kind: s3\n    lifetime: 15m\n    min_ttl: 11m")
+	change(t, dir, "acme", "kind: gcs", "kind: gcs\n    min_ttl: 46m")
+	d := deploy(t, l, "aws", dir)
+	cred, err := vend(t.Context(), d, "acme", "lake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(cred.Expires); left < 11*time.Minute {
+		t.Errorf("%s left, and the file says 11m", left)
+	}
+	if _, err := vend(t.Context(), d, "acme", "drop"); err == nil || !strings.Contains(err.Error(), "write min_ttl: 45m0s or less") {
+		t.Errorf("a file that asks for more than there is: %v", err)
+	}
+}
+
+// TestAFreshCredentialIsNotAKeptToken: what proves an identity on the way is kept for an
+// hour, and must not be handed out with what is left of it.
+func TestAFreshCredentialIsNotAKeptToken(t *testing.T) {
+	l, dir := startSample(t)
+	for _, runtime := range []string{"aws", "gcp"} {
+		d := deploy(t, l, runtime, dir)
+		for range 2 {
+			cred, err := d.Broker.Vend(t.Context(), exchange.Request{Caller: exchange.Console, Tenant: "acme", Destination: "frost", Fresh: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := cred.Trail[len(cred.Trail)-1]; last.Cached {
+				t.Errorf("from %s: %s was crossed before, and its token kept", runtime, last.Op)
+			}
 		}
 	}
 }

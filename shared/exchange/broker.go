@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,8 +8,8 @@ import (
 	"time"
 )
 
-// DefaultMinTTL is how much life is left in a credential at the least, where the
-// request does not say.
+// DefaultMinTTL is how much life is left in a credential at the least, where neither the
+// request nor the tenant's file says, and where the chain gives as much.
 const DefaultMinTTL = 5 * time.Minute
 
 // A Caller is who asks. Issuer is "aws" (an IAM principal that the platform
@@ -44,9 +43,9 @@ type Destination interface {
 	Chain() []string
 	// OwnerOf says who can mend the edge into the named principal.
 	OwnerOf(principal string) Owner
-	// Vend mints a credential, or gives one that has MinTTL left. It fails with an
-	// *EdgeError, or with an error that wraps ErrBadRequest where the request asks
-	// for more than the catalog grants or than the chain can give.
+	// Vend mints a credential, or gives one that has MinTTL left, DefaultMinTTL where that
+	// is 0. It fails with an *EdgeError, or with an error that wraps ErrBadRequest where
+	// the request asks for more than the catalog grants or than the chain can give.
 	Vend(ctx context.Context, req Request) (*Credential, error)
 }
 
@@ -154,7 +153,6 @@ func (b *Broker) Vend(ctx context.Context, req Request) (*Credential, error) {
 	if req.ID == "" {
 		req.ID = rand.Text()
 	}
-	req.MinTTL = cmp.Or(req.MinTTL, DefaultMinTTL)
 	dest, err := b.authorize(ctx, req)
 	var cred *Credential
 	if err == nil {

@@ -52,8 +52,9 @@ const (
 type RelyingParty struct {
 	Audience string
 	Accepts  []Form // in order of preference
-	// Lifetime is how long the token should live, where the identity can choose; 0:
-	// as long as it can. Google's ID tokens live for an hour whatever is asked.
+	// Lifetime is how long a token that is handed out should live. It is a fresh one then;
+	// what is only shown on the way may be one that was kept, and has no Lifetime here.
+	// Google's ID tokens live for an hour whatever is asked.
 	Lifetime time.Duration
 	// Ahead is how far the party's clock is ahead of ours, as far as its answers told; a
 	// proof that has a date in it is dated by that clock.

@@ -19,10 +19,11 @@ type bigquery struct {
 }
 
 func (d bigquery) mint(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-	if len(grant.Prefixes) > 0 {
-		return nil, fmt.Errorf("%w: a dataset has no prefixes: ask for access alone", exchange.ErrBadRequest)
+	scope := bigqueryScope(grant.Access)
+	if scope == "" {
+		return nil, fmt.Errorf("%w: an empty grant reaches nothing of %s.%s", exchange.ErrBadRequest, d.project, d.dataset)
 	}
-	scopes := []string{bigqueryScope(grant.Access)}
+	scopes := []string{scope}
 	t, err := d.end.AccessToken(ctx, gcpid.Ask{Scopes: scopes, Lifetime: lifetime})
 	if err != nil {
 		return nil, err
@@ -39,6 +40,8 @@ func bigqueryScope(a exchange.Access) string {
 		return "https://www.googleapis.com/auth/bigquery.readonly"
 	case exchange.Write:
 		return "https://www.googleapis.com/auth/bigquery.insertdata"
+	case exchange.ReadWrite:
+		return "https://www.googleapis.com/auth/bigquery"
 	}
-	return "https://www.googleapis.com/auth/bigquery"
+	return ""
 }

@@ -35,6 +35,9 @@ func TestNarrow(t *testing.T) {
 		"a word that is no access":       {granted, grant("admin"), exchange.Grant{}, false, true},
 		"writing where reading is given": {grant("read", "acme/"), grant("write"), exchange.Grant{}, false, true},
 		"more where writing is given":    {grant("write", "acme/"), grant("read_write"), exchange.Grant{}, false, true},
+		"folders of a dataset":           {grant("read"), grant("", "acme/"), exchange.Grant{}, false, true},
+		"reading, of a login":            {exchange.Grant{}, grant("read"), exchange.Grant{}, false, true},
+		"folders of a login":             {exchange.Grant{}, grant("", "acme/"), exchange.Grant{}, false, true},
 	} {
 		got, narrowed, err := narrow(c.granted, c.asked)
 		if c.refused {

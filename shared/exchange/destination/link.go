@@ -174,6 +174,9 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 	default:
 		return nil, fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
 	}
+	if p.minTTL > p.most() {
+		return nil, fmt.Errorf("min_ttl is %s, and this chain gives credentials of %s: write min_ttl: %s or less", p.minTTL, p.longest, p.most())
+	}
 	return p, l.deliverable(d, p)
 }
 

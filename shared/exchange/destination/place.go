@@ -7,6 +7,7 @@
 package destination
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -76,19 +77,41 @@ func (p *place) OwnerOf(principal string) exchange.Owner {
 
 // Vend implements [exchange.Destination].
 func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Credential, error) {
-	minTTL := max(req.MinTTL, p.minTTL)
-	if most := p.longest * 3 / 4; minTTL > most {
-		return nil, fmt.Errorf("%w: min_ttl is %s, and this chain gives credentials of %s: ask for %s at the most, so that not every request mints anew",
-			exchange.ErrBadRequest, minTTL, p.longest, most)
+	least, err := p.least(req.MinTTL)
+	if err != nil {
+		return nil, err
 	}
 	grant, narrowed, err := narrow(p.grant, req.Grant)
 	if err != nil {
 		return nil, err
 	}
+	var cred *exchange.Credential
 	if narrowed || req.Fresh {
-		return p.fresh(ctx, grant)
+		cred, err = p.fresh(ctx, grant)
+	} else {
+		cred, err = p.keptWhole(ctx, least)
 	}
-	return p.keptWhole(ctx, minTTL)
+	if err != nil {
+		return nil, err
+	}
+	if left := time.Until(cred.Expires); left < least {
+		return nil, fmt.Errorf("%s gave a credential with %s left where %s are the least", cred.Principal, left.Round(time.Second), least)
+	}
+	return cred, nil
+}
+
+// most is the most life that can be asked for. Above it not a kept credential but every
+// request would mint.
+func (p *place) most() time.Duration { return p.longest * 3 / 4 }
+
+// least is how much life an answer must have: what is asked for, or what the file says if
+// that is more. Where nobody asks it is no more than there is.
+func (p *place) least(asked time.Duration) (time.Duration, error) {
+	if asked > p.most() {
+		return 0, fmt.Errorf("%w: min_ttl is %s, and this chain gives credentials of %s: ask for %s at the most, so that not every request mints anew",
+			exchange.ErrBadRequest, asked, p.longest, p.most())
+	}
+	return max(cmp.Or(asked, min(exchange.DefaultMinTTL, p.most())), p.minTTL), nil
 }
 
 func (p *place) keptWhole(ctx context.Context, minTTL time.Duration) (*exchange.Credential, error) {
@@ -135,8 +158,13 @@ func (p *place) fresh(ctx context.Context, grant exchange.Grant) (*exchange.Cred
 // narrow returns what is asked for, if the catalog grants as much. An empty part
 // of the request means all of that part.
 func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
-	if asked.IsZero() {
+	switch {
+	case asked.IsZero():
 		return granted, false, nil
+	case granted.IsZero():
+		return granted, false, fmt.Errorf("%w: what a login may do is granted in the database: this destination has no access and no prefixes to narrow", exchange.ErrBadRequest)
+	case len(granted.Prefixes) == 0 && len(asked.Prefixes) > 0:
+		return granted, false, fmt.Errorf("%w: a dataset has no prefixes: ask for access alone", exchange.ErrBadRequest)
 	}
 	grant := granted
 	if asked.Access != "" {

@@ -160,11 +160,20 @@ func (i *Identity) kept(audience string) *keep.Value[Token] {
 func (i *Identity) SubjectToken(ctx context.Context, to exchange.RelyingParty) (exchange.SubjectToken, error) {
 	for _, form := range to.Accepts {
 		if form == exchange.RS256 {
-			t, err := i.IDToken(ctx, to.Audience)
+			t, err := i.idTokenFor(ctx, to)
 			return exchange.SubjectToken{Form: form, Value: t.Value, Expires: t.Expires, Trail: t.Trail}, err
 		}
 	}
 	return exchange.SubjectToken{}, fmt.Errorf("%s can prove itself by an ID token signed RS256, which %s does not take", i.email, to.Audience)
+}
+
+// idTokenFor returns one that is fresh where it is handed out: what is kept may be about
+// to end, and whoever asked keeps it too.
+func (i *Identity) idTokenFor(ctx context.Context, to exchange.RelyingParty) (Token, error) {
+	if to.Lifetime > 0 {
+		return i.mintID(ctx, to.Audience)
+	}
+	return i.IDToken(ctx, to.Audience)
 }
 
 // self returns the token that enters onwards.
