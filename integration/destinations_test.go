@@ -241,6 +241,23 @@ func TestGCSGrantsThroughGooglesClient(t *testing.T) {
 	}
 }
 
+// TestABoundaryLeavesCloudStorageAlone: the account that the token stands for may also use a
+// dataset and read secrets; the token may not.
+func TestABoundaryLeavesCloudStorageAlone(t *testing.T) {
+	l, dir := startSample(t)
+	for _, runtime := range []string{"aws", "gcp"} {
+		cred := narrowed(t, l, runtime, dir, "drop", exchange.Grant{})
+		cred.Place["project"] = "acme-prod"
+		elsewhere := openBigQuery(t, l, cred)
+		tryAll(t, []operation{
+			{"a dataset of the account's", func(ctx context.Context) error {
+				_, err := elsewhere.Dataset("shared").Metadata(ctx)
+				return err
+			}, false},
+		})
+	}
+}
+
 type greeting struct {
 	Greeting string `bigquery:"greeting"`
 }

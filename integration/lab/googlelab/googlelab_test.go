@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,45 @@ func TestImpersonation(t *testing.T) {
 	s.now = s.now.Add(2 * time.Hour)
 	if got := s.call(token, user, "generateAccessToken", own); got != "UNAUTHENTICATED" {
 		t.Errorf("an expired token: %q", got)
+	}
+}
+
+func TestAccessBoundaries(t *testing.T) {
+	const rule = `{"availableResource":"//storage.googleapis.com/projects/_/buckets/b","availablePermissions":["inRole:roles/storage.objectViewer"]}`
+	const user = "user@operator.iam.gserviceaccount.com"
+	s := start(t)
+	bound := func(token string, rules ...string) (narrowed, refusal string) {
+		form := exchangeForm(token)
+		form.Del("audience")
+		form.Set("subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
+		form.Set("options", `{"accessBoundary":{"accessBoundaryRules":[`+strings.Join(rules, ",")+`]}}`)
+		return s.exchange(form, nil)
+	}
+	token := s.metadata(t, cloud)
+	narrowed, refusal := bound(token, rule)
+	if refusal != "" {
+		t.Fatal(refusal)
+	}
+	if got := s.call(narrowed, user, "generateAccessToken", `{"scope":["`+cloud+`"]}`); got != "PERMISSION_DENIED" {
+		t.Errorf("a boundary for a bucket at IAM: %s", got)
+	}
+	for name, c := range map[string]struct {
+		token string
+		rules []string
+		want  string
+	}{
+		"a narrow scope":      {s.metadata(t, "https://www.googleapis.com/auth/devstorage.read_only"), []string{rule}, "invalid_scope"},
+		"a second boundary":   {narrowed, []string{rule}, "invalid_request"},
+		"no rule":             {token, nil, "invalid_request"},
+		"eleven rules":        {token, slices.Repeat([]string{rule}, 11), "invalid_request"},
+		"2,048 characters":    {token, []string{strings.Replace(rule, "buckets/b", "buckets/"+strings.Repeat("b", 2048), 1)}, "invalid_request"},
+		"no bucket":           {token, []string{strings.Replace(rule, "/buckets/b", "", 1)}, "invalid_request"},
+		"an unknown role":     {token, []string{strings.Replace(rule, "objectViewer", "everything", 1)}, "invalid_request"},
+		"a token of nobody's": {"ya29.c.none", []string{rule}, "invalid_grant"},
+	} {
+		if _, refusal := bound(c.token, c.rules...); !strings.HasPrefix(refusal, c.want) {
+			t.Errorf("%s: %q, not %s", name, refusal, c.want)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (c *Cloud) mayKeep(w http.ResponseWriter, r *http.Request, name, permission
 			return "", false
 		}
 		s := p.Secrets[name]
-		if s != nil && t.bounds == nil && t.has("cloud-platform") && c.holds(t.who(), permission, s.Bindings, p.Bindings) {
+		if s != nil && t.has("cloud-platform") && c.holds(t.who(), permission, s.Bindings, p.Bindings) {
 			return id + "/" + name, true
 		}
 	}

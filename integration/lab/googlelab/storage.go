@@ -43,7 +43,7 @@ func (c *Cloud) Storage() http.Handler {
 // mayStore asks scopes, bindings and the boundary, all of which must agree.
 func (c *Cloud) mayStore(w http.ResponseWriter, r *http.Request, permission, name string, listing *string) bool {
 	w.Header().Set("Lab-Operation", permission)
-	t, f := c.bearer(r)
+	t, f := c.shown(r)
 	bucket := r.PathValue("bucket")
 	if f == nil && !c.storable(t, permission, bucket, name, listing) {
 		who := t.account

@@ -157,6 +157,10 @@ func (c *Cloud) bound(args url.Values) (any, *oauthFault) {
 	if source.bounds != nil {
 		return nil, oauth("invalid_request", "The subject token already has an access boundary.")
 	}
+	// https://github.com/projectnessie/nessie/pull/12901
+	if !source.has("cloud-platform") {
+		return nil, oauth("invalid_scope", "The subject token does not have the scope https://www.googleapis.com/auth/cloud-platform.")
+	}
 	var options struct {
 		AccessBoundary struct {
 			Rules []rule `json:"accessBoundaryRules"`

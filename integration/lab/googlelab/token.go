@@ -42,8 +42,18 @@ func (c *Cloud) open(t *token) string {
 	return value
 }
 
-// bearer finds the token that a request shows, if it is still good.
+// bearer finds the token that a request shows, if it is still good. One with an access
+// boundary is good for Cloud Storage alone, whatever its scopes.
+// https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
 func (c *Cloud) bearer(r *http.Request) (*token, *fault) {
+	t, f := c.shown(r)
+	if f == nil && t.bounds != nil {
+		return nil, &fault{code: http.StatusForbidden, status: "PERMISSION_DENIED", message: "The token's access boundary does not name this service."}
+	}
+	return t, f
+}
+
+func (c *Cloud) shown(r *http.Request) (*token, *fault) {
 	value, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || len(r.Header.Values("Authorization")) != 1 {
 		return nil, unauthenticated()

@@ -16,6 +16,13 @@ const (
 	maxBoundaryRules = 10
 )
 
+// narrowable is the scope that a token needs to be given a boundary: the token endpoint
+// refuses one of Cloud Storage's own scopes. It says nothing of what the token may do in the
+// end. A boundary leaves Cloud Storage alone, and there what its rules name.
+// https://github.com/projectnessie/nessie/pull/12901
+// https://cloud.google.com/iam/docs/create-downscoped-short-lived-credentials
+const narrowable = "https://www.googleapis.com/auth/cloud-platform"
+
 // A gcs destination is a bucket that a service account may use. The bucket needs
 // uniform bucket-level access: an object's own ACL is outside every boundary.
 type gcs struct {
@@ -28,7 +35,7 @@ func (d gcs) mint(ctx context.Context, grant exchange.Grant, lifetime time.Durat
 	if err != nil {
 		return nil, err
 	}
-	scopes := []string{storageScope(grant.Access)}
+	scopes := []string{narrowable}
 	t, err := d.end.AccessToken(ctx, gcpid.Ask{Scopes: scopes, Boundary: boundary, Lifetime: lifetime})
 	if err != nil {
 		return nil, err
@@ -45,13 +52,6 @@ func tokenCredential(kind string, end *gcpid.Identity, t gcpid.Token, scopes []s
 		Trail:     t.Trail,
 		Token:     &exchange.Token{AccessToken: t.Value, Scopes: scopes},
 	}
-}
-
-func storageScope(a exchange.Access) string {
-	if a.CanWrite() {
-		return "https://www.googleapis.com/auth/devstorage.read_write"
-	}
-	return "https://www.googleapis.com/auth/devstorage.read_only"
 }
 
 // boundary compiles the grant: one rule whose condition names every prefix, since
