@@ -153,6 +153,10 @@ func readAsk(args url.Values) (ask, *fault) {
 	if n := utf8.RuneCountInString(text); n > maxPolicyLength {
 		return a, invalid("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicyLength)
 	}
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	if !regexp.MustCompile(`^[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+$`).MatchString(text) {
+		return a, invalid("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+")
+	}
 	var err error
 	if a.policy, err = parsePolicy([]byte(text), identityPolicy); err != nil {
 		return a, &fault{http.StatusBadRequest, "MalformedPolicyDocument", "The policy is not in the valid JSON format: " + err.Error()}

@@ -2,6 +2,7 @@ package awslab
 
 import (
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -49,20 +50,33 @@ func (c *Cloud) serveS3(w http.ResponseWriter, r *http.Request) {
 	name, key := c.object(r)
 	op := operation(r, key)
 	w.Header().Set("Lab-Operation", "s3:"+op)
-	if f := c.admit(r, name, key, op); f != nil {
-		text, err := xml.Marshal(s3Error{Code: f.code, Message: f.message, RequestID: id})
-		if err != nil {
-			text = nil
-		}
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(f.status)
-		w.Write(text)
-		return
+	s, f := c.admit(r, name, key, op)
+	switch {
+	case f != nil:
+		writeS3(w, f.status, s3Error{Code: f.code, Message: f.message, RequestID: id})
+	case op == deleteObjects:
+		c.deleteObjects(w, r, s, name)
+	default:
+		c.keep(w, r, name, key)
 	}
+}
+
+// keep has the store do what was admitted.
+func (c *Cloud) keep(w http.ResponseWriter, r *http.Request, name, key string) {
 	inner := r.Clone(r.Context())
 	inner.URL.Path, inner.URL.RawPath = "/"+name+"/"+key, ""
 	inner.Host = "s3.amazonaws.com"
 	c.store.ServeHTTP(w, inner)
+}
+
+func writeS3(w http.ResponseWriter, status int, answer any) {
+	text, err := xml.Marshal(answer)
+	if err != nil {
+		text = nil
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(status)
+	w.Write(text)
 }
 
 type s3Error struct {
@@ -83,42 +97,14 @@ func (c *Cloud) object(r *http.Request) (name, key string) {
 	return name, key
 }
 
-// operation names what a request does, by the permission that it needs.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
-func operation(r *http.Request, key string) string {
-	q := r.URL.Query()
-	switch {
-	case key == "" && r.Method == http.MethodGet && q.Has("location"):
-		return "GetBucketLocation"
-	case key == "" && r.Method == http.MethodGet, key == "" && r.Method == http.MethodHead:
-		return "ListBucket"
-	case key == "":
-		return "PutBucket"
-	case r.Method == http.MethodGet && q.Has("uploadId"):
-		return "ListMultipartUploadParts"
-	case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		return "GetObject"
-	case r.Method == http.MethodDelete && q.Has("uploadId"):
-		return "AbortMultipartUpload"
-	case r.Method == http.MethodDelete:
-		return "DeleteObject"
-	}
-	return "PutObject"
-}
-
-// admit authenticates a request and asks every policy about it.
-func (c *Cloud) admit(r *http.Request, name, key, op string) *fault {
+// admit authenticates a request and asks every policy about each thing that it needs.
+func (c *Cloud) admit(r *http.Request, name, key, op string) (*session, *fault) {
 	s, f := c.authenticate(r, "s3", r.Header.Get("X-Amz-Content-Sha256"))
 	if f != nil {
-		return s3Words(f)
+		return nil, s3Words(f)
 	}
-	b := c.buckets[name]
-	if b == nil {
-		return &fault{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
-	}
-	resource := "arn:aws:s3:::" + name
-	if key != "" {
-		resource += "/" + key
+	if c.buckets[name] == nil {
+		return nil, &fault{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
 	}
 	context := s.context()
 	for _, p := range []string{"prefix", "delimiter"} {
@@ -126,8 +112,23 @@ func (c *Cloud) admit(r *http.Request, name, key, op string) *fault {
 			context["s3:"+p] = []string{q.Get(p)}
 		}
 	}
-	if !c.mayUse(s, b, "s3:"+op, resource, context) || !c.mayUseKey(s, b, op, context) {
-		return accessDenied("User: %s is not authorized to perform: s3:%s on resource: \"%s\"", s.arn(), op, resource)
+	for _, n := range needs(r, name, key, op) {
+		if f := c.mayDo(s, n, context); f != nil {
+			return nil, f
+		}
+	}
+	return s, nil
+}
+
+// mayDo asks for one need: the bucket's, the object's, and the key's where it is encrypted.
+func (c *Cloud) mayDo(s *session, n need, context map[string][]string) *fault {
+	b := c.buckets[n.bucket]
+	resource := "arn:aws:s3:::" + n.bucket
+	if n.key != "" {
+		resource += "/" + n.key
+	}
+	if b == nil || !c.mayUse(s, b, "s3:"+n.operation, resource, context) || !c.mayUseKey(s, b, n, context) {
+		return accessDenied("User: %s is not authorized to perform: s3:%s on resource: \"%s\"", s.arn(), n.operation, resource)
 	}
 	return nil
 }
@@ -149,15 +150,23 @@ func (c *Cloud) mayUse(s *session, b *bucket, action, resource string, context m
 	return own >= allowed && theirs >= allowed
 }
 
-// mayUseKey: an encrypted bucket wants the key as well.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#require-sse-kms
-func (c *Cloud) mayUseKey(s *session, b *bucket, op string, context map[string][]string) bool {
-	action := map[string]string{"GetObject": "kms:Decrypt", "PutObject": "kms:GenerateDataKey"}[op]
-	if b.kmsKey == "" || action == "" {
+// mayUseKey: an encrypted bucket wants the key as well, of which S3 itself makes use for the
+// session. It says so, and for which object.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+func (c *Cloud) mayUseKey(s *session, b *bucket, n need, context map[string][]string) bool {
+	if b.kmsKey == "" {
 		return true
 	}
-	d := s.permits(request{action: action, resource: b.kmsKey, context: context})
-	return d == allowed || d == named
+	context = maps.Clone(context)
+	context["kms:viaservice"] = []string{"s3." + b.region + ".amazonaws.com"}
+	context["kms:encryptioncontext:aws:s3:arn"] = []string{"arn:aws:s3:::" + b.name + "/" + n.key}
+	for _, action := range n.keyActions() {
+		if d := s.permits(request{action: action, resource: b.kmsKey, context: context}); d != allowed && d != named {
+			return false
+		}
+	}
+	return true
 }
 
 // s3Words: S3 has names of its own for the same refusals.

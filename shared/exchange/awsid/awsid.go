@@ -168,5 +168,5 @@ func (s Session) sdk() aws.Credentials {
 
 // Host is where a service of the cloud's Region answers.
 func (c *Cloud) Host(service string) string {
-	return service + "." + c.region + "." + dnsSuffix(c.region)
+	return service + "." + c.region + "." + DNSSuffix(c.region)
 }

@@ -83,7 +83,7 @@ type signedHeader struct {
 const targetResource = "X-Goog-Cloud-Target-Resource"
 
 func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Credentials, region, audience string, now time.Time) (string, error) {
-	host := "sts." + region + "." + dnsSuffix(region)
+	host := "sts." + region + "." + DNSSuffix(region)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	if err != nil {
 		return "", fmt.Errorf("region %q makes no host name: %w", region, err)
@@ -102,8 +102,8 @@ func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Creden
 	return url.QueryEscape(string(text)), err
 }
 
-// dnsSuffix is the partition's, for the Regions of China.
-func dnsSuffix(region string) string {
+// DNSSuffix is what the hosts of a Region's services end in.
+func DNSSuffix(region string) string {
 	if strings.HasPrefix(region, "cn-") {
 		return "amazonaws.com.cn"
 	}

@@ -3,7 +3,6 @@ package destination
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -251,11 +250,11 @@ func (d redshift) policy() (string, error) {
 	if d.at.Login == catalog.RedshiftDataAPI {
 		list = append(list, d.dataAPI(prefix)...)
 	}
-	text, err := json.Marshal(policyDocument{Version: "2012-10-17", Statement: list})
+	text, err := compile(list)
 	if err == nil && len(text) > maxSessionPolicy {
 		return "", fmt.Errorf("%d groups make a session policy of %d characters, and AWS takes %d: name fewer", len(d.at.Groups), len(text), maxSessionPolicy)
 	}
-	return string(text), err
+	return text, err
 }
 
 // dataAPI lets a session run statements on this database's home, and look at its own
