@@ -1,11 +1,13 @@
 package destination
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
@@ -45,6 +48,8 @@ func TestMinIOEnforcesThePolicies(t *testing.T) {
 		"write":       {Access: exchange.Write, Prefixes: []string{"from-operator/"}},
 		"read below":  {Access: exchange.Read, Prefixes: below},
 		"write below": {Access: exchange.Write, Prefixes: below},
+		"everything":  {Access: exchange.ReadWrite, Prefixes: []string{""}},
+		"elsewhere":   {Access: exchange.ReadWrite, Prefixes: []string{"日本/ü🙂/"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy, err := s3{partition: "aws", bucket: "lake"}.policy(grant)
@@ -81,29 +86,78 @@ func tryGrant(t *testing.T, client *sdk.Client, grant exchange.Grant) {
 		_, err := client.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: bucket, Key: &key})
 		return err
 	}
-	reads, writes, whole := grant.Access.CanRead(), grant.Access.CanWrite(), grant.Prefixes[0] == "from-operator/"
+	many := func(keys ...string) error {
+		ask := new(types.Delete)
+		for _, k := range keys {
+			ask.Objects = append(ask.Objects, types.ObjectIdentifier{Key: &k})
+		}
+		out, err := client.DeleteObjects(ctx, &sdk.DeleteObjectsInput{Bucket: bucket, Delete: ask})
+		if err == nil && len(out.Errors) > 0 {
+			err = errors.New(*out.Errors[0].Code)
+		}
+		return err
+	}
+	copied := func(from, to string) error {
+		_, err := client.CopyObject(ctx, &sdk.CopyObjectInput{Bucket: bucket, Key: &to, CopySource: aws.String("lake/" + from)})
+		return err
+	}
+	may := func(key string) bool { return strings.HasPrefix(key, grant.Prefixes[0]) }
+	reads := func(key string) bool { return grant.Access.CanRead() && may(key) }
+	writes := func(key string) bool { return grant.Access.CanWrite() && may(key) }
+	const a, b, above, namesake, abroad = "from-operator/2026/a", "from-operator/2026/b", "from-operator/a", "from-operator-2/a", "日本/ü🙂/a"
 	for _, op := range []struct {
 		name    string
 		err     error
 		allowed bool
 	}{
-		{"read below", get("from-operator/2026/a"), reads},
-		{"list below", list("from-operator/2026/"), reads},
-		{"write below", put("from-operator/2026/a"), writes},
-		{"delete below", remove("from-operator/2026/b"), writes},
-		{"read above", get("from-operator/a"), reads && whole},
-		{"list above", list("from-operator/"), reads && whole},
-		{"write above", put("from-operator/a"), writes && whole},
-		{"read a namesake", get("from-operator-2/a"), false},
-		{"list a namesake", list("from-operator-2/"), false},
-		{"write a namesake", put("from-operator-2/a"), false},
-		{"list without the slash", list("from-operator"), false},
-		{"list everything", list(""), false},
+		{"write a namesake", put(namesake), writes(namesake)},
+		{"read below", get(a), reads(a)},
+		{"list below", list("from-operator/2026/"), reads("from-operator/2026/")},
+		{"write below", put(a), writes(a)},
+		{"upload in parts below", inParts(ctx, client, a), writes(a)},
+		{"delete below", remove(b), writes(b)},
+		{"delete many below", many(b), writes(b)},
+		{"delete many, one of them in a namesake", many(b, namesake), writes(b) && writes(namesake)},
+		{"write a namesake again", put(namesake), writes(namesake)},
+		{"copy within", copied(a, b), reads(a) && writes(b)},
+		{"copy out of a namesake", copied(namesake, b), reads(namesake) && writes(b)},
+		{"read above", get(above), reads(above)},
+		{"list above", list("from-operator/"), reads("from-operator/")},
+		{"write above", put(above), writes(above)},
+		{"upload in parts to a namesake", inParts(ctx, client, namesake), writes(namesake)},
+		{"read a namesake", get(namesake), reads(namesake)},
+		{"list a namesake", list("from-operator-2/"), reads("from-operator-2/")},
+		{"list without the slash", list("from-operator"), reads("from-operator")},
+		{"list everything", list(""), reads("")},
+		{"write in another alphabet", put(abroad), writes(abroad)},
+		{"list in another alphabet", list("日本/ü🙂/"), reads("日本/ü🙂/")},
 	} {
-		if (op.err == nil) != op.allowed {
+		if (op.err == nil) != op.allowed || op.err != nil && !strings.Contains(op.err.Error(), "AccessDenied") {
 			t.Errorf("%s: allowed is %v, and MinIO's answer %v", op.name, op.allowed, op.err)
 		}
 	}
+}
+
+// inParts uploads an object of two parts, and lists them on the way.
+func inParts(ctx context.Context, client *sdk.Client, key string) error {
+	bucket := aws.String("lake")
+	up, err := client.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{Bucket: bucket, Key: &key})
+	if err != nil {
+		return err
+	}
+	var parts []types.CompletedPart
+	for n, size := range []int{5 << 20, 1} { // all but the last have 5 MiB
+		part, err := client.UploadPart(ctx, &sdk.UploadPartInput{Bucket: bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(int32(n + 1)), Body: bytes.NewReader(make([]byte, size))})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, types.CompletedPart{PartNumber: aws.Int32(int32(n + 1)), ETag: part.ETag})
+	}
+	if _, err := client.ListParts(ctx, &sdk.ListPartsInput{Bucket: bucket, Key: &key, UploadId: up.UploadId}); err != nil {
+		return err
+	}
+	_, err = client.CompleteMultipartUpload(ctx, &sdk.CompleteMultipartUploadInput{Bucket: bucket, Key: &key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
+	return err
 }
 
 // prepare fills the bucket with a session that no policy narrows.
