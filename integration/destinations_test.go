@@ -19,6 +19,7 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/jackc/pgx/v5"
@@ -521,6 +522,7 @@ func TestRedshiftLoginsThroughPgx(t *testing.T) {
 		"in a group that it may not join":   {keys: "host: " + dw + "\n    user: loader\n    groups: [writers]", policy: asLoader, refused: "AccessDenied"},
 		"made, though it may make no one":   {keys: "host: " + dw + "\n    user: loader\n    create_user: true", policy: asLoader, refused: "AccessDenied"},
 		"at a workgroup":                    {keys: "workgroup: acme-wg", policy: `{"Effect":"Allow","Action":"redshift-serverless:GetCredentials","Resource":"arn:aws:redshift-serverless:eu-west-1:999988887777:workgroup/11111111-2222-4333-8444-555555555555"}`, user: "IAMR:acme-marts", host: "acme-wg.999988887777.eu-west-1.redshift-serverless.amazonaws.com"},
+		"at a workgroup's own domain":       {keys: "workgroup: acme-wg\n    custom_domain: wg.acme.example", policy: `{"Effect":"Allow","Action":"redshift-serverless:GetCredentials","Resource":"arn:aws:redshift-serverless:eu-west-1:999988887777:workgroup/11111111-2222-4333-8444-555555555555"}`, user: "IAMR:acme-marts", host: "wg.acme.example"},
 		"at a workgroup nobody granted":     {keys: "workgroup: acme-wg", refused: "AccessDeniedException"},
 	} {
 		t.Run(name, func(t *testing.T) { tryRedshift(t, c) })
@@ -590,6 +592,59 @@ func tryRedshift(t *testing.T, c redshiftCase) {
 	})
 }
 
+// TestRedshiftDataAPI: the session runs statements as the file's user, in its database, and
+// looks at its own alone, though the role may do anything.
+func TestRedshiftDataAPI(t *testing.T) {
+	l, dir := startRedshift(t, redshiftCase{keys: "user: loader\n    login: data_api", policy: `{"Effect":"Allow","Action":"*","Resource":"*"}`})
+	vended := func() *exchange.Credential {
+		cred, err := deploy(t, l, "aws", dir).Broker.Vend(t.Context(), exchange.Request{Caller: exchange.Console, Tenant: "acme", Destination: "iam"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cred
+	}
+	cred := vended()
+	if cred.Login != nil || cred.Place["db_user"] != "loader" || cred.Place["cluster"] != "acme-dw" || cred.Place["host"] != "" {
+		t.Fatalf("%v at %v", cred.Login, cred.Place)
+	}
+	data, other := openDataAPI(t, l, cred), openDataAPI(t, l, vended())
+	run := func(client *redshiftdata.Client, database string, user *string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := client.ExecuteStatement(ctx, &redshiftdata.ExecuteStatementInput{ClusterIdentifier: aws.String("acme-dw"), Database: &database, DbUser: user, Sql: aws.String("select greeting from loads")})
+			return err
+		}
+	}
+	ran, err := data.ExecuteStatement(t.Context(), &redshiftdata.ExecuteStatementInput{
+		ClusterIdentifier: aws.String(cred.Place["cluster"]), Database: aws.String(cred.Place["database"]), DbUser: aws.String(cred.Place["db_user"]), Sql: aws.String("select greeting from loads"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(client *redshiftdata.Client) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := client.GetStatementResult(ctx, &redshiftdata.GetStatementResultInput{Id: ran.Id})
+			return err
+		}
+	}
+	tryAll(t, []operation{
+		{"as the file's user", run(data, "analytics", aws.String("loader")), true},
+		{"as another", run(data, "analytics", aws.String("admin")), false},
+		{"as the role itself", run(data, "analytics", nil), false},
+		{"in another database", run(data, "private", aws.String("loader")), false},
+		{"its own result", look(data), true},
+		{"another session's result", look(other), false},
+	})
+}
+
+func openDataAPI(t *testing.T, l *lab.Lab, cred *exchange.Credential) *redshiftdata.Client {
+	t.Helper()
+	s := cred.Session
+	return redshiftdata.New(redshiftdata.Options{
+		Region: cred.Place["region"], HTTPClient: machine(t, l).Client(), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey.Reveal(), s.SessionToken.Reveal()),
+	})
+}
+
 // startWith is a lab whose world differs from the sample's.
 func startWith(t *testing.T, change string) *lab.Lab {
 	t.Helper()
@@ -622,6 +677,7 @@ aws:
         acme-wg:
           region: eu-west-1
           id: 11111111-2222-4333-8444-555555555555
+          custom_domain: wg.acme.example
           databases:
             private: {}
             analytics:

@@ -183,10 +183,11 @@ func clusterRule() rule {
 	return rule{"the name of a cluster or workgroup", "acme-warehouse", `^[a-z][a-z0-9-]{0,62}$`, 0, nil}
 }
 
-// databaseRule: 1 to 64 characters that begin with a letter or underscore; nothing
-// that a policy's resource would read as a wildcard or another name.
+// databaseRule: 1 to 64 characters that begin with a letter or underscore, for databases,
+// users and groups; nothing that a policy's resource would read as a wildcard or another name.
+// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 func databaseRule() rule {
-	return rule{"the name of a database", "analytics", `^[A-Za-z_][A-Za-z0-9_.@+-]{0,126}$`, 0, nil}
+	return rule{"the name of a database", "analytics", `^[A-Za-z_][A-Za-z0-9_.@+-]*$`, 64, nil}
 }
 
 // redshiftHostRule keeps a password from going to a host that is not Redshift's.

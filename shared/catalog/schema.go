@@ -151,7 +151,7 @@ func redshiftSchema() object {
 		"port":          object{"type": "integer", "minimum": 1, "maximum": 65535, "default": 5439},
 		"database":      text(databaseRule(), "The database."),
 		"user":          text(databaseRule(), "A database user; without it the role's own, IAMR:ROLE."),
-		"groups":        list(object{"type": "string", "pattern": databaseRule().pattern}, "Groups that the user joins for the session."),
+		"groups":        list(text(databaseRule(), "A group."), "Groups that the user joins for the session."),
 		"create_user":   flag("true: the user is made where there is none."),
 		"login":         object{"enum": []string{string(RedshiftPassword), string(RedshiftDataAPI)}, "description": "password: a user and a password. data_api: the role's session."},
 	}

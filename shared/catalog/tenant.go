@@ -283,13 +283,16 @@ func (r *reader) redshift(m *mapping, d *Destination) {
 	for _, n := range m.items("groups") {
 		at.Groups = append(at.Groups, n.Value)
 		if !databaseRule().ok(n.Value) {
-			r.bad(n, "%s: group %q is not a name", m.what, n.Value)
+			r.bad(n, "%s: group %q: write a name of up to 64 letters, digits and _ . @ + -", m.what, n.Value)
 		}
 	}
 	at.CreateUser = m.flag("create_user")
 	at.Login = RedshiftLogin(m.oneOf("login", string(RedshiftPassword), string(RedshiftPassword), string(RedshiftDataAPI)))
 	if (at.Cluster == "") == (at.Workgroup == "") {
 		r.bad(m.node, "%s: write `cluster:` for a provisioned one, or `workgroup:` for a serverless one", m.what)
+	}
+	if at.Login == RedshiftDataAPI && (at.CreateUser || len(at.Groups) > 0) {
+		r.bad(m.at("login"), "%s: the Data API runs statements as a user who exists, in its own groups: take groups and create_user out, or write login: password", m.what)
 	}
 	if at.User == "" && (at.CreateUser || len(at.Groups) > 0) || at.User != "" && at.Workgroup != "" {
 		r.bad(m.at("user"), "%s: user, groups and create_user go together, with a cluster; a workgroup's user is the role's own, IAMR:ROLE", m.what)

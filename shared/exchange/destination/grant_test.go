@@ -150,3 +150,29 @@ func holdsBoundary(t *testing.T, grant exchange.Grant, object string, want bool)
 		t.Errorf("the boundary is of %q", r.AvailableResource)
 	}
 }
+
+// TestTheKeyIsS3sToUse: KMS says for whom it is asked, and whoever asks it himself is nobody's
+// service.
+func TestTheKeyIsS3sToUse(t *testing.T) {
+	const key = "arn:aws-cn:kms:cn-north-1:999988887777:key/1"
+	text, err := s3{partition: "aws-cn", region: "cn-north-1", bucket: "b", kmsKey: key}.policy(exchange.Grant{Access: exchange.Read, Prefixes: []string{"a/"}})
+	want := `{"Effect":"Allow","Action":["kms:Decrypt"],"Resource":["` + key + `"],"Condition":{"StringEquals":{"kms:ViaService":["s3.cn-north-1.amazonaws.com.cn"]}}}`
+	if err != nil || !strings.Contains(text, want) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// TestPackedPolicies: only AWS knows how large a policy is in the end, and the refusal says
+// what to do about it.
+func TestPackedPolicies(t *testing.T) {
+	refused := &exchange.EdgeError{Code: "PackedPolicyTooLarge", Reason: exchange.Refused, Err: errors.New("Packed size of session tags consumes 112% of allotted space.")}
+	err := packed(refused, []string{"a/", "a-long-folder/"})
+	var edge *exchange.EdgeError
+	if !errors.As(err, &edge) || edge.Code != refused.Code || !strings.Contains(err.Error(), `"a-long-folder/" first`) || !strings.Contains(err.Error(), "112%") {
+		t.Errorf("%v", err)
+	}
+	other := &exchange.EdgeError{Code: "AccessDenied", Err: errors.New("no")}
+	if got := packed(other, []string{"a/"}); got != error(other) {
+		t.Errorf("%v became %v", other, got)
+	}
+}

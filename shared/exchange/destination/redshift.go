@@ -47,7 +47,11 @@ func (d redshift) mint(ctx context.Context, _ exchange.Grant, lifetime time.Dura
 
 func (d redshift) place() map[string]string {
 	at := map[string]string{"region": d.region, "database": d.at.Database}
-	for key, value := range map[string]string{"cluster": d.at.Cluster, "workgroup": d.at.Workgroup} {
+	named := map[string]string{"cluster": d.at.Cluster, "workgroup": d.at.Workgroup}
+	if d.at.Login == catalog.RedshiftDataAPI {
+		named["db_user"] = d.at.User // a statement names whom it runs as
+	}
+	for key, value := range named {
 		if value != "" {
 			at[key] = value
 		}
@@ -123,15 +127,14 @@ func (l clusterLogin) password(requestID string) (password, error) {
 	return complete(l.DbUser, l.DbPassword, l.Expiration, requestID)
 }
 
-// which names the cluster to the API: by its own domain where it has one.
+// which names the cluster to the API, by its identifier even where it has a domain name of
+// its own: asking by that takes redshift:DescribeCustomDomainAssociations as well, and the
+// login is the same.
+// https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-connection-CNAME.html
 func (d redshift) which(seconds int) url.Values {
-	args := url.Values{"DbName": {d.at.Database}, "DurationSeconds": {strconv.Itoa(seconds)}}
-	if d.at.CustomDomain != "" {
-		args.Set("CustomDomainName", d.at.CustomDomain)
-	} else {
-		args.Set("ClusterIdentifier", d.at.Cluster)
+	return url.Values{
+		"ClusterIdentifier": {d.at.Cluster}, "DbName": {d.at.Database}, "DurationSeconds": {strconv.Itoa(seconds)},
 	}
-	return args
 }
 
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
@@ -164,12 +167,7 @@ func (d redshift) clusterUser(ctx context.Context, s awsid.Session, seconds int)
 
 // https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_GetCredentials.html
 func (d redshift) serverless(ctx context.Context, s awsid.Session, seconds int) (password, error) {
-	ask := map[string]any{"dbName": d.at.Database, "durationSeconds": seconds}
-	if d.at.CustomDomain != "" {
-		ask["customDomainName"] = d.at.CustomDomain
-	} else {
-		ask["workgroupName"] = d.at.Workgroup
-	}
+	ask := map[string]any{"workgroupName": d.at.Workgroup, "dbName": d.at.Database, "durationSeconds": seconds}
 	var answer struct {
 		User       string  `json:"dbUser"`
 		Password   string  `json:"dbPassword"`
@@ -189,17 +187,21 @@ func complete(user, secret string, expires time.Time, requestID string) (passwor
 	return password{user: user, secret: exchange.NewSecret(secret), expires: expires, requestID: requestID}, nil
 }
 
-// endpoint is where to connect: as the file says, or as AWS does where the role may
-// ask. A serverless workgroup's is made of its names.
+// host is where to connect, as far as the file tells: a serverless workgroup's is made of its
+// names. Empty where AWS has to be asked.
 // https://docs.aws.amazon.com/redshift/latest/mgmt/serverless-connecting.html
+func (d redshift) host() string {
+	host := cmp.Or(d.at.CustomDomain, d.at.Host)
+	if host == "" && d.at.Workgroup != "" {
+		return fmt.Sprintf("%s.%s.%s.redshift-serverless.%s", d.at.Workgroup, home(d.role), d.region, awsid.DNSSuffix(d.region))
+	}
+	return host
+}
+
+// endpoint is where to connect: as the file says, or as AWS does where the role may ask.
 func (d redshift) endpoint(ctx context.Context, s awsid.Session) (string, int, error) {
-	switch {
-	case d.at.CustomDomain != "":
-		return d.at.CustomDomain, d.at.Port, nil
-	case d.at.Host != "":
-		return d.at.Host, d.at.Port, nil
-	case d.at.Workgroup != "":
-		return fmt.Sprintf("%s.%s.%s.redshift-serverless.amazonaws.com", d.at.Workgroup, home(d.role), d.region), d.at.Port, nil
+	if host := d.host(); host != "" {
+		return host, d.at.Port, nil
 	}
 	var found struct {
 		Clusters []struct {
@@ -244,7 +246,7 @@ func (d redshift) policy() (string, error) {
 	default:
 		allow([]string{database}, "redshift:GetClusterCredentialsWithIAM")
 	}
-	if d.at.Cluster != "" && d.at.Host == "" && d.at.CustomDomain == "" {
+	if d.host() == "" && d.at.Login == catalog.RedshiftPassword {
 		allow([]string{prefix + "cluster:" + d.at.Cluster}, "redshift:DescribeClusters")
 	}
 	if d.at.Login == catalog.RedshiftDataAPI {
