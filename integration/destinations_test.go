@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/jackc/pgx/v5"
 	"github.com/snowflakedb/gosnowflake"
 	"golang.org/x/oauth2"
@@ -798,6 +800,91 @@ func TestSnowflakeLoginsThroughTheDriver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSnowflakeWorkloadIdentities: a user of TYPE=AWS or TYPE=GCP is shown the tenant's own
+// token with Snowflake's own audience, signed as the file says. Any account that knows the
+// identity takes it: that is what login oidc is for.
+func TestSnowflakeWorkloadIdentities(t *testing.T) {
+	const identities = `{users: {CARNET_WIF: {workload_identity: [
+        {type: AWS, issuer: "https://7c1d9a52-6a0e-4f39-9b0e-2f1c8a6f9d11.tokens.sts.global.api.aws", subject: "arn:aws:iam::111122223333:role/carnet-t-acme"},
+        {type: GCP, subject: "100000000000000000002"}]}}}`
+	l := startWith(t, `
+aws:
+  accounts:
+    "111122223333":
+      roles:
+        carnet-t-acme:
+          policies:
+            snowflake: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:GetWebIdentityToken","Resource":"*","Condition":{"ForAllValues:StringEquals":{"sts:IdentityTokenAudience":"snowflakecomputing.com"}}}]}'
+snowflake:
+  accounts:
+    ACME-PROD: `+identities+`
+    GLOBEX-EU: `+identities+`
+`)
+	for name, c := range map[string]struct{ runtime, keys, alg, provider string }{
+		"AWS's, as it is":   {"aws", "login: workload_identity", "ES384", "AWS"},
+		"AWS's, with RSA":   {"aws", "login: workload_identity\n    algorithm: RS256", "RS256", "AWS"},
+		"Google's":          {"gcp", "login: workload_identity", "RS256", "GCP"},
+		"AWS's as OIDC":     {"aws", "external_id: 6b1f0c52-2f6e-4d0a-9c1b-7e5a3d8f4b26", "ES384", "OIDC"},
+		"the same with RSA": {"aws", "external_id: 6b1f0c52-2f6e-4d0a-9c1b-7e5a3d8f4b26\n    algorithm: RS256", "RS256", "OIDC"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, dir := startSample(t)
+			oidc := c.provider == "OIDC"
+			if !oidc {
+				change(t, dir, "acme", "    user: CARNET\n", "    user: CARNET_WIF\n")
+			}
+			change(t, dir, "acme", "    external_id: 6b1f0c52-2f6e-4d0a-9c1b-7e5a3d8f4b26", "    "+c.keys)
+			cred, err := vend(t.Context(), deploy(t, l, c.runtime, dir), "acme", "frost")
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := jwt.ParseSigned(cred.Login.Token.Reveal(), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(c.alg)})
+			if err != nil || cred.Login.Authenticator != "WORKLOAD_IDENTITY" || cred.Login.Provider != c.provider {
+				t.Fatalf("not a JWT signed %s for %s: %v, %+v", c.alg, c.provider, err, cred.Login)
+			}
+			var claims jwt.Claims
+			if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil || len(claims.Audience) != 1 || oidc == (claims.Audience[0] == "snowflakecomputing.com") {
+				t.Errorf("its audience is %v (%v)", claims.Audience, err)
+			}
+			tryAll(t, []operation{
+				{"at its own account", func(ctx context.Context) error { return logIn(ctx, machine(t, l), cred, "ACME-PROD") }, true},
+				{"at another", func(ctx context.Context) error { return logIn(ctx, machine(t, l), cred, "GLOBEX-EU") }, !oidc},
+			})
+		})
+	}
+}
+
+// logIn says what a driver says, with the token of a provider whose tokens drivers make
+// themselves.
+func logIn(ctx context.Context, m *lab.Machine, cred *exchange.Credential, account string) error {
+	ask, err := json.Marshal(map[string]any{"data": map[string]string{
+		"ACCOUNT_NAME": account, "AUTHENTICATOR": cred.Login.Authenticator, "PROVIDER": cred.Login.Provider, "TOKEN": cred.Login.Token.Reveal(),
+	}})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+strings.ToLower(account)+".snowflakecomputing.com/session/v1/login-request", bytes.NewReader(ask))
+	if err != nil {
+		return err
+	}
+	resp, err := m.Client().Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Success bool
+		Code    string
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if !answer.Success {
+		return errors.New(answer.Code)
+	}
+	return nil
 }
 
 // TestTheKeyStaysInSecretManager serves a key pair from Google Cloud.

@@ -121,8 +121,19 @@ func parseKey(text exchange.Secret) (*rsa.PrivateKey, error) {
 	return nil, errors.New("holds no RSA private key in PKCS #8: an encrypted one cannot be used")
 }
 
-// keyPairJWT names the user and the public key's fingerprint, in upper case and with
-// the account cut at its first dot.
+// accountName is what a login calls the account: without the region and the cloud behind a
+// locator, or what stands behind the dash of a replicated account's global name.
+// https://docs.snowflake.com/en/developer-guide/sql-api/authenticating#generating-a-jwt-in-python
+func accountName(account string) string {
+	end := "."
+	if strings.HasSuffix(strings.ToLower(account), ".global") {
+		end = "-"
+	}
+	name, _, _ := strings.Cut(account, end)
+	return name
+}
+
+// keyPairJWT names the user and the public key's fingerprint, in upper case.
 // https://docs.snowflake.com/en/developer-guide/sql-api/authenticating#using-key-pair-authentication
 func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time, lifetime time.Duration) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
@@ -130,8 +141,7 @@ func keyPairJWT(key *rsa.PrivateKey, account, user string, now time.Time, lifeti
 		return "", err
 	}
 	print := sha256.Sum256(der)
-	account, _, _ = strings.Cut(account, ".")
-	subject := strings.ToUpper(account) + "." + strings.ToUpper(user)
+	subject := strings.ToUpper(accountName(account)) + "." + strings.ToUpper(user)
 	claims, err := json.Marshal(map[string]any{
 		"iss": subject + ".SHA256:" + base64.StdEncoding.EncodeToString(print[:]), "sub": subject,
 		"iat": now.Unix(), "exp": now.Add(lifetime).Unix(),

@@ -48,7 +48,7 @@ func (d snowflake) try(ctx context.Context, c *exchange.Credential) error {
 	edge := exchange.Edge{From: from, To: d.at.Account, Op: "snowflake.login"}
 	var ask loginRequest
 	ask.Data.App, ask.Data.Version = "carnet", "1"
-	ask.Data.Account, ask.Data.User = d.at.Account, c.Login.User
+	ask.Data.Account, ask.Data.User = accountName(d.at.Account), c.Login.User
 	ask.Data.Authenticator, ask.Data.Provider, ask.Data.Token = c.Login.Authenticator, c.Login.Provider, c.Login.Token.Reveal()
 	var answer loginAnswer
 	if err := d.call(ctx, "/session/v1/login-request", "", ask, &answer); err != nil {
