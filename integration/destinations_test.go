@@ -504,6 +504,7 @@ type redshiftCase struct {
 	user     string // as returned
 	host     string
 	refused  string // the code with which the vend is refused; empty if it is not
+	at       string // the call that was refused, where it matters
 	badLogin bool   // vended, and no good in the database
 	table    string // may be read and written; greetings where empty
 }
@@ -515,7 +516,7 @@ func TestRedshiftLoginsThroughPgx(t *testing.T) {
 	for name, c := range map[string]redshiftCase{
 		"as the role, the host in the file": {keys: "host: " + dw, user: "IAMR:acme-marts", host: dw},
 		"as the role, the host looked up":   {policy: `{"Effect":"Allow","Action":"redshift:DescribeClusters","Resource":"` + arn + `cluster:acme-dw"}`, user: "IAMR:acme-marts", host: dw},
-		"the host may not be looked up":     {refused: "AccessDenied"},
+		"the host may not be looked up":     {refused: "AccessDenied", at: "redshift:DescribeClusters"},
 		"by the cluster's own domain":       {keys: "custom_domain: dw.acme.example", user: "IAMR:acme-marts", host: "dw.acme.example"},
 		"as a user of the database":         {keys: "host: " + dw + "\n    user: loader", policy: asLoader, user: "IAM:loader", host: dw, table: "loads"},
 		"as a user, who may not":            {keys: "host: " + dw + "\n    user: loader", refused: "AccessDenied"},
@@ -538,6 +539,9 @@ func tryRedshift(t *testing.T, c redshiftCase) {
 		var edge *exchange.EdgeError
 		if !errors.As(err, &edge) || edge.Code != c.refused || edge.Owner != exchange.ThirdParty {
 			t.Fatalf("%v, and not refused with %s by the third party", err, c.refused)
+		}
+		if c.at != "" && edge.Edge.Op != c.at {
+			t.Errorf("refused at %s, not %s", edge.Edge.Op, c.at)
 		}
 		return
 	}

@@ -76,12 +76,12 @@ func (d redshift) login(ctx context.Context, s awsid.Session, lifetime time.Dura
 	case d.at.User != "":
 		ask = d.clusterUser
 	}
+	host, port, err := d.endpoint(ctx, s)
+	if err != nil {
+		return nil, awsid.Failed(err, exchange.Edge{From: d.role, To: d.role, Op: "redshift:DescribeClusters"}, s.Trail)
+	}
 	edge := exchange.Edge{From: d.role, To: d.role, Op: d.operation()}
 	p, err := ask(ctx, s, int(min(lifetime, longestLogin)/time.Second))
-	if err != nil {
-		return nil, awsid.Failed(err, edge, s.Trail)
-	}
-	host, port, err := d.endpoint(ctx, s)
 	if err != nil {
 		return nil, awsid.Failed(err, edge, s.Trail)
 	}
