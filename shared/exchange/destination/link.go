@@ -163,6 +163,9 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
 	case catalog.Snowflake:
 		p.longest = cmp.Or(d.Lifetime, longestToken)
+		if _, google := end.(*gcpid.Identity); google && d.Snowflake.Login != catalog.SnowflakeKeyPair {
+			p.longest = longestToken // whatever is asked
+		}
 		s := snowflake{end: end, at: d.Snowflake, http: l.HTTP}
 		if d.Snowflake.Login == catalog.SnowflakeKeyPair {
 			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
