@@ -26,7 +26,7 @@ resource "aws_iam_policy" "enter" {
   lifecycle {
     precondition {
       condition     = length(each.value) <= 6144
-      error_message = "A list of roles has ${length(each.value)} characters, and a policy 6,144 (IAM quotas): raise enter_policies, to 25 with the quota of managed policies per role, or split the tenants over two deployments."
+      error_message = "A list of roles has ${length(each.value)} characters, and a policy 6,144 (IAM quotas): raise enter_policies, to 25 with the quota of managed policies per role; do without ${startswith(each.key, "nobody-") ? "nobody_role_name" : "so many tenants in one deployment"}."
     }
   }
 }
