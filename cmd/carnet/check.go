@@ -109,11 +109,17 @@ func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*loo
 	seats := make(chan struct{}, o.limit)
 	var done sync.WaitGroup
 	var told sync.Mutex
+	tell := func(format string, args ...any) {
+		told.Lock()
+		defer told.Unlock()
+		p.end()
+		fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+	}
 	for i, n := range list {
 		seats <- struct{}{}
 		done.Go(func() {
 			defer func() { <-seats }()
-			found[i] = o.patiently(cmd.Context(), from, n)
+			found[i] = o.patiently(cmd.Context(), from, n, tell)
 			told.Lock()
 			defer told.Unlock()
 			p.step(n.String() + " " + outcomeWord(found[i]))
@@ -128,7 +134,7 @@ func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*loo
 const again = 5 * time.Second
 
 // patiently looks until the chain holds, or the patience is at its end.
-func (o *checkOptions) patiently(ctx context.Context, from looker, n named) *looked {
+func (o *checkOptions) patiently(ctx context.Context, from looker, n named, tell func(string, ...any)) *looked {
 	until := time.Now().Add(o.wait)
 	for {
 		l := from.look(ctx, n, o.probe)
@@ -136,6 +142,7 @@ func (o *checkOptions) patiently(ctx context.Context, from looker, n named) *loo
 		if hopeless || !time.Now().Add(again).Before(until) {
 			return l
 		}
+		tell("%s: %s; looking again for %s more", n, outcomeWord(l), time.Until(until).Round(time.Second))
 		select {
 		case <-time.After(again):
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package mend
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -37,11 +38,19 @@ func elsewhere(code string) string {
 
 func (r remedy) tellIn(f fault) string { return f.filled(r.tell) }
 
-var blank = regexp.MustCompile(`\b(FROM|TO|AT|ROLE|PROJECT)\b`)
+// accountOf is the number of an ARN's account.
+func accountOf(arn string) string {
+	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
+		return parts[4]
+	}
+	return "ACCOUNT"
+}
+
+var blank = regexp.MustCompile(`\b(FROM|TO|AT|ROLE|PROJECT|ACCOUNT|REGION)\b`)
 
 // filled writes names into the blanks of a text.
 func (f fault) filled(text string) string {
-	words := map[string]string{"FROM": f.from, "TO": f.to, "AT": f.at(), "ROLE": name(f.at()), "PROJECT": f.project()}
+	words := map[string]string{"FROM": f.from, "TO": f.to, "AT": f.at(), "ROLE": name(f.at()), "PROJECT": f.project(), "ACCOUNT": accountOf(f.at()), "REGION": cmp.Or(f.Operator.Region, f.Operator.Runtime.AWS.Region)}
 	return blank.ReplaceAllStringFunc(text, func(word string) string { return words[word] })
 }
 
@@ -147,20 +156,20 @@ var remedies = map[string]remedy{
 	},
 	"permissions_boundary": {
 		says("The permissions boundary of %s does not allow sts:AssumeRole on %s.", "from", "to"), "",
-		steps("aws iam get-role --role-name ROLE --query Role.PermissionsBoundary\n# names the boundary: it needs \"Allow\" for sts:AssumeRole on TO.\n"), iamSpreads,
+		steps("aws iam get-role --role-name ROLE --query Role.PermissionsBoundary\n# names the boundary, a policy of the account of FROM. It needs this statement beside its own:\n# {\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\",\"Resource\":\"TO\"}\n"), iamSpreads,
 	},
 	"organization_policy": {
 		says("A service control policy above %s forbids sts:AssumeRole on %s.", "from", "to"), "",
-		steps("# In the organization's management account:\naws organizations list-policies-for-target --target-id ACCOUNT-OR-OU --filter SERVICE_CONTROL_POLICY\n# One of them denies sts:AssumeRole, or does not allow it: except TO.\n"), iamSpreads,
+		steps("# In the organization's management account:\naws organizations list-policies-for-target --target-id ACCOUNT --filter SERVICE_CONTROL_POLICY\n# and the same for the units above it. The one that denies sts:AssumeRole lets this role be with\n# {\"Condition\":{\"ArnNotEquals\":{\"aws:PrincipalArn\":\"FROM\"}}}\n# in its statement; one that only allows needs sts:AssumeRole among its actions.\n"), iamSpreads,
 	},
 	"organization_policy_far": {
 		says("A resource control policy above %s forbids that %s assumes it.", "to", "from"),
 		"The trust policy reads as it should, and is refused all the same, if it is this.",
-		steps("# In the management account of the organization of TO:\naws organizations list-policies-for-target --target-id ACCOUNT-OR-OU --filter RESOURCE_CONTROL_POLICY\n# One of them keeps foreign accounts out of sts:AssumeRole: except the account of FROM.\n"), iamSpreads,
+		steps("# In the management account of the organization of TO:\naws organizations list-policies-for-target --target-id ACCOUNT --filter RESOURCE_CONTROL_POLICY\n# and the same for the units above it. The one that keeps others out of sts:AssumeRole or sts:AssumeRoleWithWebIdentity lets this role be with\n# {\"NotResource\":\"TO\"}\n# in the place of its Resource: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_syntax.html\n"), iamSpreads,
 	},
 	"endpoint_policy": {
 		says("The VPC endpoint for STS does not allow sts:AssumeRole on %s.", "to"), "",
-		steps("aws ec2 describe-vpc-endpoints --filters Name=service-name,Values=com.amazonaws.REGION.sts --query 'VpcEndpoints[].PolicyDocument'\n# The policy needs to allow sts:AssumeRole on TO.\n"), iamSpreads,
+		steps("aws ec2 describe-vpc-endpoints --filters Name=service-name,Values=com.amazonaws.REGION.sts --query 'VpcEndpoints[].PolicyDocument'\n# shows the policy. It needs this statement:\n# {\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"FROM\"},\"Action\":\"sts:AssumeRole\",\"Resource\":\"TO\"}\n"), iamSpreads,
 	},
 	"session_duration": {
 		says("The file of %s asks for sessions that are longer than the MaxSessionDuration of %s.", "dest", "to"), "",
@@ -182,7 +191,7 @@ var remedies = map[string]remedy{
 	},
 	"region_disabled": {
 		says("The token service of this Region is switched off in the account of %s.", "to"), "",
-		steps("aws account enable-region --region-name REGION\n# in the account of TO, or the region: of carnet.yaml to one that is on there.\n"), "Switching a Region on takes minutes to hours.",
+		steps("# In the account of TO, in the IAM console: Account settings, Security Token Service, REGION: activate.\n# Where the whole Region is off:\naws account enable-region --region-name REGION\n# Or the region: of carnet.yaml to one that is on there.\n"), "Switching a Region on takes minutes to hours.",
 	},
 	"session_expired": {
 		says("The credentials of %s, which sign the call, have expired.", "from"), "",
