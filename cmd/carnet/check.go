@@ -51,6 +51,11 @@ Exit codes: 0 every chain holds (and, with --probe, was seen to refuse), 1 not c
 		ValidArgsFunction: completeTenants,
 		RunE:              o.run,
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *checkOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	catalogFlag(cmd, &o.catalog)
 	jsonFlag(cmd, &o.asJSON)
@@ -63,7 +68,6 @@ Exit codes: 0 every chain holds (and, with --probe, was seen to refuse), 1 not c
 	f.IntVar(&o.limit, "limit", 8, "how many destinations are looked at side by side")
 	o.remote.flags(f)
 	complete(cmd, "runtime", "aws", "gcp")
-	return cmd
 }
 
 func (o *checkOptions) valid() error {

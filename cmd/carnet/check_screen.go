@@ -245,7 +245,7 @@ func (s screen) finding(l *looked, f *check.Finding) {
 	if f.Op != "" {
 		s.line("  call  %s: %s", f.Op, cmp.Or(f.Code, string(f.Reason)))
 	}
-	if l.Said != "" {
+	if l.Said != "" && l.Outcome != check.Unlinked { // whose change says it
 		s.line("  said  %s", strings.ReplaceAll(l.Said, "\n", " "))
 	}
 	if len(l.Changes) == 0 {

@@ -387,7 +387,7 @@ var remedies = map[string]remedy{
 		steps("# The host cannot be reached from here, or is slow: look at the way out of this network (VPC endpoints, NAT, firewall), then at the cloud's status page.\n"), "",
 	},
 	"file": {
-		says("%s asks for what cannot be from this runtime: %s", "dest", "said"), "",
+		says("%s", "said"), "",
 		steps("# `carnet catalog lint` looks at all the files.\n"), "",
 	},
 	"unsafe": {
