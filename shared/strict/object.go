@@ -8,6 +8,7 @@
 package strict
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,26 +30,60 @@ type Member struct {
 
 // Parse reads text as one object. Its values are parts of text. The error may quote a key.
 func Parse(text []byte) (Object, error) {
-	if !utf8.Valid(text) || !json.Valid(text) {
-		return nil, errors.New("it is no JSON, or more than one")
+	s, err := begin(text)
+	if err != nil {
+		return nil, err
 	}
-	s := scanner{text: text}
-	if s.blanks(); s.text[s.at] != '{' {
-		return nil, errors.New("it is no JSON object")
-	}
-	s.at++
 	o := make(Object, 0, 8)
-	for s.blanks(); s.text[s.at] != '}'; s.blanks() {
-		m, err := s.member()
+	for raw, value, more := s.next(); more; raw, value, more = s.next() {
+		key, err := String(raw)
+		if err == nil {
+			err = o.check(key)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := o.check(m.Key); err != nil {
-			return nil, err
-		}
-		o = append(o, m)
+		o = append(o, Member{key, value})
 	}
 	return o, nil
+}
+
+// Check fails where Parse does, for whoever decodes text into a struct. It builds nothing
+// where the keys are few and plain.
+func Check(text []byte) error {
+	s, err := begin(text)
+	if err != nil {
+		return err
+	}
+	var seen [16][]byte
+	n := 0
+	for raw, _, more := s.next(); more; raw, _, more = s.next() {
+		if n == len(seen) || bytes.IndexByte(raw, '\\') >= 0 {
+			_, err := Parse(text)
+			return err
+		}
+		for _, other := range seen[:n] {
+			if bytes.EqualFold(other, raw) {
+				return fmt.Errorf("the key %s is there twice", raw)
+			}
+		}
+		seen[n] = raw
+		n++
+	}
+	return nil
+}
+
+// begin steps into the one object that text is.
+func begin(text []byte) (s scanner, err error) {
+	if !utf8.Valid(text) || !json.Valid(text) {
+		return s, errors.New("it is no JSON, or more than one")
+	}
+	s.text = text
+	if s.blanks(); s.text[s.at] != '{' {
+		return s, errors.New("it is no JSON object")
+	}
+	s.at++
+	return s, nil
 }
 
 func (o Object) check(key string) error {
@@ -86,17 +121,18 @@ func (s *scanner) blanks() {
 	}
 }
 
-func (s *scanner) member() (m Member, err error) {
+// next gives the next member's key, in its quotes, and value; more is false after the last.
+func (s *scanner) next() (key, value []byte, more bool) {
+	if s.blanks(); s.text[s.at] == '}' {
+		return nil, nil, false
+	}
 	from := s.at
 	s.quoted()
-	if m.Key, err = String(s.text[from:s.at]); err != nil {
-		return m, err
-	}
+	key = s.text[from:s.at]
 	s.blanks()
 	from = s.at
 	s.value()
-	m.Value = s.text[from:s.at]
-	return m, nil
+	return key, s.text[from:s.at], true
 }
 
 // quoted steps over a string.

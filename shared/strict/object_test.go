@@ -91,6 +91,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got, err := strict.Parse(text)
+		if checked := strict.Check(text); (checked == nil) != (err == nil) {
+			t.Fatalf("%q: %v to Check, %v to Parse", text, checked, err)
+		}
 		if err != nil {
 			return
 		}

@@ -6,9 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"carnet.dev/carnet/shared/exchange/again"
@@ -26,32 +24,14 @@ func inXML(action string, answer any) reader {
 		if !isType(contentType, "text/xml") {
 			return fmt.Errorf("the answer is %q and not XML", contentType)
 		}
-		strict := &document{raw: xml.NewDecoder(bytes.NewReader(text)), action: action, names: make([]string, 0, 16), open: make([]int, 1, 8)}
-		if err := read(xml.NewTokenDecoder(strict), action+"Result", answer); err != nil {
+		d := document{action: action, names: make([][]byte, 0, 16), open: make([]int, 1, 8)}
+		if err := d.walk(text); err != nil {
+			return fmt.Errorf("the answer to %s: %w", action, err)
+		}
+		if d.result == 0 || xml.NewDecoder(bytes.NewReader(text[d.result:])).Decode(answer) != nil {
 			return fmt.Errorf("the answer to %s is not of its shape", action) // the decoder's error may quote it
 		}
 		return nil
-	}
-}
-
-// read goes through a whole document, and decodes the element of that name.
-func read(dec *xml.Decoder, name string, answer any) error {
-	for found := false; ; {
-		t, err := dec.Token()
-		switch {
-		case err == io.EOF && found:
-			return nil
-		case err == io.EOF:
-			return errors.New("there is none")
-		case err != nil:
-			return err
-		}
-		if start, ok := t.(xml.StartElement); ok && start.Name.Local == name && !found {
-			found = true
-			if err := dec.DecodeElement(answer, &start); err != nil {
-				return err
-			}
-		}
 	}
 }
 
@@ -61,7 +41,7 @@ func inJSON(answer any) reader {
 		if !isType(contentType, "application/x-amz-json-1.1") {
 			return fmt.Errorf("the answer is %q and not AWS's JSON", contentType)
 		}
-		if _, err := strict.Parse(text); err != nil || json.Unmarshal(text, answer) != nil {
+		if strict.Check(text) != nil || json.Unmarshal(text, answer) != nil {
 			return errors.New("the answer is no JSON of its shape") // the decoder's error may quote a password
 		}
 		return nil
@@ -77,69 +57,121 @@ func isType(contentType, want string) bool {
 // maxDepth bounds how deep elements stand in each other; seven is the most that is known.
 const maxDepth = 16
 
-// A document is an [xml.TokenReader] over what may be read in one way alone. It fails at a
-// root or a second element that is another than it must be, at text or a root beside the
-// root, a document type, a second namespace, and an element that stands twice where there is
-// no list.
+// A document holds XML to what can be read in one way alone. It fails at a root or a second
+// element that is another than it must be, at text or a root beside the root, a document
+// type, a comment, a section of CDATA, a second namespace, and an element that stands twice
+// where there is no list: no service sends any of these.
+//
+// It looks at brackets and names alone: a decoding for its sake would cost a cold chain more
+// than all its signatures.
 type document struct {
-	raw    *xml.Decoder
 	action string
-	names  []string // of those that are open, each followed by the names of those in it so far
+	names  [][]byte // of those that are open, each followed by the names of those in it so far
 	open   []int    // where in names those in each open one begin, the document's own first
+	result int      // where in the text the second element begins; 0: there is none
 }
 
-// Token implements [xml.TokenReader]. That ends match beginnings is its reader's to check.
-func (d *document) Token() (xml.Token, error) {
-	t, err := d.raw.RawToken()
-	if err == nil {
-		err = d.check(t)
-	}
-	if err != nil {
-		return nil, err // a token beside an error would be taken
-	}
-	return t, nil
-}
-
-func (d *document) check(t xml.Token) error {
-	switch t := t.(type) {
-	case xml.Directive:
-		return errors.New("it has a document type")
-	case xml.CharData:
-		if len(d.open) == 1 && len(bytes.TrimSpace(t)) > 0 {
+func (d *document) walk(text []byte) error {
+	for all := len(text); ; {
+		beside, rest, more := bytes.Cut(text, []byte("<"))
+		switch {
+		case len(d.open) == 1 && len(bytes.TrimSpace(beside)) > 0:
 			return errors.New("it has text beside its root")
+		case !more && (len(d.open) > 1 || len(d.names) == 0):
+			return errors.New("it is not one whole document")
+		case !more:
+			return nil
 		}
-	case xml.StartElement:
-		return d.enter(t)
-	case xml.EndElement:
-		return d.leave()
+		end := tagEnd(rest)
+		if end < 1 {
+			return errors.New("it has a tag without an end")
+		}
+		if err := d.tag(rest[:end]); err != nil {
+			return err
+		}
+		if d.result == 0 && len(d.open) == 3 && string(d.names[d.open[2]-1]) == d.action+"Result" {
+			d.result = all - len(rest) - 1
+		}
+		text = rest[end+1:]
+	}
+}
+
+// tagEnd finds the bracket that closes a tag: none within quotes does.
+func tagEnd(text []byte) int {
+	quote := byte(0)
+	for i, c := range text {
+		switch {
+		case quote == 0 && c == '>':
+			return i
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == quote:
+			quote = 0
+		}
+	}
+	return -1
+}
+
+// tag takes what stands between two brackets.
+func (d *document) tag(tag []byte) error {
+	switch tag[0] {
+	case '?':
+		return d.instruction(bytes.ToLower(tag))
+	case '!':
+		return errors.New("it has a document type, a comment or CDATA")
+	case '/':
+		return d.leave(bytes.TrimSpace(tag[1:]))
+	}
+	tag, empty := bytes.CutSuffix(tag, []byte("/"))
+	name, attributes := tag, []byte(nil)
+	if i := bytes.IndexAny(tag, " \t\r\n"); i >= 0 {
+		name, attributes = tag[:i], bytes.TrimSpace(tag[i:])
+	}
+	if err := d.enter(name, attributes); err != nil || !empty {
+		return err
+	}
+	return d.leave(name)
+}
+
+// instruction lets the XML declaration pass, in the one encoding.
+func (d *document) instruction(tag []byte) error {
+	switch {
+	case len(d.names) > 0:
+		return errors.New("it has an instruction in it")
+	case bytes.Contains(tag, []byte("encoding")) && !bytes.Contains(tag, []byte("utf-8")):
+		return errors.New("it is not in UTF-8")
 	}
 	return nil
 }
 
-func (d *document) enter(e xml.StartElement) error {
+func (d *document) enter(name, attributes []byte) error {
 	depth := len(d.open) - 1
-	from, name := d.open[depth], e.Name.Local
+	from := d.open[depth]
 	switch {
-	case depth == 0 && (name != d.action+"Response" || len(d.names) > 0):
+	case depth == 0 && (string(name) != d.action+"Response" || len(d.names) > 0):
 		return fmt.Errorf("it is not one %sResponse", d.action)
-	case depth == 1 && name != d.action+"Result" && name != "ResponseMetadata":
+	case depth == 1 && string(name) != d.action+"Result" && string(name) != "ResponseMetadata":
 		return fmt.Errorf("it is not one %sResult", d.action)
-	case e.Name.Space != "" || depth > 0 && len(e.Attr) > 0:
+	case bytes.IndexByte(name, ':') >= 0 || depth > 0 && len(attributes) > 0:
 		return errors.New("it has a second namespace")
-	case depth > 0 && slices.Contains(d.names[from:], name) && !isList(d.names[from-1], name):
-		return fmt.Errorf("it has %s twice", name)
 	case depth == maxDepth:
 		return fmt.Errorf("it is deeper than %d elements", maxDepth)
+	case depth > 0 && !isList(d.names[from-1], name):
+		for _, n := range d.names[from:] {
+			if bytes.Equal(n, name) {
+				return fmt.Errorf("it has %s twice", name)
+			}
+		}
 	}
 	d.names = append(d.names, name)
 	d.open = append(d.open, len(d.names))
 	return nil
 }
 
-func (d *document) leave() error {
+func (d *document) leave(name []byte) error {
 	last := len(d.open) - 1
-	if last == 0 {
-		return errors.New("it ends more than it begins")
+	if last == 0 || !bytes.Equal(d.names[d.open[last]-1], name) {
+		return errors.New("it ends what it did not begin")
 	}
 	d.names = d.names[:d.open[last]]
 	d.open = d.open[:last]
@@ -148,9 +180,9 @@ func (d *document) leave() error {
 
 // isList: <ClusterNodes><member>…, <Clusters><Cluster>…, <IamRoles><ClusterIamRole>….
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_Cluster.html
-func isList(list, of string) bool {
-	one, plural := strings.CutSuffix(list, "s")
-	return of == "member" || plural && strings.HasSuffix(of, one)
+func isList(list, of []byte) bool {
+	one, plural := bytes.CutSuffix(list, []byte("s"))
+	return string(of) == "member" || plural && bytes.HasSuffix(of, one)
 }
 
 // refusal reads an error in either protocol's shape.

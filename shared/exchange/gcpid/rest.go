@@ -89,7 +89,7 @@ func into(answer any) reader {
 		if kind = strings.TrimSpace(kind); !strings.EqualFold(kind, "application/json") {
 			return fmt.Errorf("the answer is %q and not JSON", kind)
 		}
-		if _, err := strict.Parse(text); err != nil || json.Unmarshal(text, answer) != nil {
+		if strict.Check(text) != nil || json.Unmarshal(text, answer) != nil {
 			// The decoder's error would quote the answer, and the answer has a token.
 			return errors.New("the answer is not the JSON that was expected")
 		}
