@@ -8,6 +8,7 @@ import (
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // place is what the third party's own identity may do with the place. A destination with
@@ -63,7 +64,9 @@ func (s *Sheet) objects(d *catalog.Destination) []Statement {
 			// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
 			use = []string{"kms:GenerateDataKey", "kms:Decrypt"}
 		}
-		list = append(list, allow("Key", "The bucket's key. A multipart upload decrypts what it has just encrypted. The key's own policy must let the account's IAM policies count.", d.KMSKey, use...))
+		key := allow("Key", "The bucket's key, for S3 to use and nobody else. A multipart upload decrypts what it has just encrypted. The key's own policy must let the account's IAM policies count.", d.KMSKey, use...)
+		key.Condition = map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + d.Region + "." + awsid.DNSSuffix(d.Region)}}
+		list = append(list, key)
 	}
 	return list
 }

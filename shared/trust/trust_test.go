@@ -114,7 +114,7 @@ func TestWhatAnAWSAccountApplies(t *testing.T) {
 	says("reading alone", s3(", prefixes: [in/], access: read"), []string{`"Action":"s3:GetObject"`, `"s3:prefix":["in/*"]`}, "PutObject", "kms:")
 	says("writing alone", s3(", prefixes: [in/], access: write"), []string{"s3:PutObject", `"Resource":["arn:aws:s3:::acme-lake/in/*"]`}, "GetObject", "ListBucket")
 	says("a whole bucket", s3(", whole_bucket: true, access: read_write"), []string{`"Resource":["arn:aws:s3:::acme-lake/*"]`, "s3:ListBucket"}, "s3:prefix")
-	says("a key, read", s3(", prefixes: [in/], access: read, kms_key: \"arn:aws:kms:eu-west-1:999988887777:key/k\""), []string{"kms:Decrypt"}, "GenerateDataKey")
+	says("a key, read", s3(", prefixes: [in/], access: read, kms_key: \"arn:aws:kms:eu-west-1:999988887777:key/k\""), []string{"kms:Decrypt", `"kms:ViaService":"s3.eu-west-1.amazonaws.com"`}, "GenerateDataKey")
 	says("a key, written", s3(", prefixes: [in/], access: write, kms_key: \"arn:aws:kms:eu-west-1:999988887777:key/k\""), []string{"kms:Decrypt", "kms:GenerateDataKey"})
 	says("a long session", s3(", prefixes: [in/], access: read, lifetime: 4h"), []string{`"max_session_duration":14400`})
 	says("a role with a path is trusted by its ARN", s3(", prefixes: [in/], access: read"), []string{`"AWS":"arn:aws:iam::111122223333:role/team/carnet-t-acme"`, `"sts:ExternalId":"lakes-id"`}, "accounts.google.com")

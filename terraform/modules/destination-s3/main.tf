@@ -58,6 +58,8 @@ locals {
       Resource  = [b]
       Condition = { StringLike = { "s3:prefix" = [for p in var.prefixes : "${p}*"] } }
     }],
+    # S3 uses the key for the role, and nobody else does. The key of a bucket is of its Region.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
     # A multipart upload decrypts what it has just encrypted, so writing needs both.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
     [for k in compact([var.kms_key]) : {
@@ -65,6 +67,9 @@ locals {
       Effect   = "Allow"
       Action   = local.writes ? ["kms:GenerateDataKey", "kms:Decrypt"] : ["kms:Decrypt"]
       Resource = [k]
+      Condition = { StringEquals = {
+        "kms:ViaService" = "s3.${split(":", k)[3]}.amazonaws.com${var.partition == "aws-cn" ? ".cn" : ""}"
+      } }
     }],
   )
 }

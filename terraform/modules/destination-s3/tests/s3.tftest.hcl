@@ -146,6 +146,10 @@ run "a_key_is_one_key" {
     condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[2].Resource == ["arn:aws:kms:eu-west-1:999988887777:key/1234abcd"]
     error_message = aws_iam_role_policy.this.policy
   }
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[2].Condition == { StringEquals = { "kms:ViaService" = "s3.eu-west-1.amazonaws.com" } }
+    error_message = "the key is for S3 to use, and for nobody else"
+  }
 }
 
 # An empty grant means nothing, never everything.
