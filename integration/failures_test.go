@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,7 +125,50 @@ func (f failure) looked(t *testing.T, w *world.World) (check.Report, []mend.Chan
 			t.Errorf("after %s it is %s still", f.Later, again.Outcome)
 		}
 	}
-	return r, m.Changes(r)
+	changes := m.Changes(r)
+	namedAgain(t, r, m, changes)
+	return r, changes
+}
+
+// namedAgain holds that a report which came over the API, without a name, leads to the same
+// owners and places once the names are put back. What only the cloud's own words tell is
+// lost on the way: which of two projects an API is off in.
+func namedAgain(t *testing.T, r check.Report, m mend.Mender, want []mend.Change) {
+	t.Helper()
+	text, err := json.Marshal(r.Told())
+	if err != nil || r.Outcome == check.Unlinked || r.Outcome == check.Sound {
+		return
+	}
+	var told check.Report
+	if err := json.Unmarshal(text, &told); err != nil {
+		t.Fatal(err)
+	}
+	names := check.Names{Chain: []string{r.Edges[0].From}}
+	for _, e := range r.Edges {
+		names.Chain = append(names.Chain, e.To)
+	}
+	for _, at := range []string{r.Broke().Edge.From, r.Broke().Edge.To} {
+		switch {
+		case strings.HasPrefix(at, "//"):
+			names.Provider = at
+		case strings.Contains(at, ":secretsmanager:"), strings.Contains(at, "/secrets/"):
+			names.Secret = at
+		}
+	}
+	named, ok := told.Named(names)
+	if !ok {
+		t.Fatalf("the names do not fit %s", text)
+	}
+	var got, should []string
+	for _, c := range m.Changes(named) {
+		got = append(got, fmt.Sprint(c.Cause, c.Owner, c.Where))
+	}
+	for _, c := range want {
+		should = append(should, fmt.Sprint(c.Cause, c.Owner, c.Where))
+	}
+	if want[0].Cause != "api_disabled" && !slices.Equal(got, should) {
+		t.Errorf("named again it is for %v, and not for %v", got, should)
+	}
 }
 
 func (f failure) check(t *testing.T, d *deployment.Deployment) check.Report {

@@ -33,7 +33,7 @@ const exitTable = `Every command ends with one of these, so that a script need n
      something; the error names who
   5  away: a cloud or the deployment gave no answer, or asks for patience; ask again later
   6  check --probe: a destination let somebody in whom it must refuse
-  7  check --probe: the chain holds, and no probe was refused by the destination itself
+  7  check --probe: the chain holds, and the probes leave open whether the place refuses
 
 lab -- COMMAND ends as its command does.`
 

@@ -396,9 +396,17 @@ func (w *walk) probe(ctx context.Context, l *destination.Linker, t *catalog.Tena
 	return nil
 }
 
-// Proven tells whether probes were tried, none was let in, and at least one was refused by
-// the destination itself.
+// Proven tells whether probes were tried, none was let in, and the destination itself refused
+// each that came without its binding or with another. Who may not even ask, such as the
+// runtime past its tenant, shows nothing either way.
 func (r Report) Proven() bool {
-	refused := slices.ContainsFunc(r.Probes, func(p Probed) bool { return p.Verdict == destination.ProbeRefused })
+	refused := false
+	for _, p := range r.Probes {
+		asAnother := strings.HasPrefix(p.Name, "as ")
+		if p.Verdict != destination.ProbeRefused && !asAnother {
+			return false
+		}
+		refused = refused || p.Verdict == destination.ProbeRefused
+	}
 	return r.Outcome == Sound && refused
 }
