@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -54,8 +55,8 @@ func lintCommand() *cobra.Command {
 		Use:   "lint",
 		Short: "Check all files, one by one and together",
 		Long: `Lint reads carnet.yaml and every tenant's file and prints all problems at once, with file
-and line: what a file alone shows, and what only all files together show, such as one
-identity in two tenants' files, or one ExternalId for two roles.
+and line: what a file alone shows, what only all files together show, such as one identity
+in two tenants' files or one ExternalId for two roles, and grants that a cloud would not take.
 
 It exits with 2 where it found something.`,
 		Example: "  carnet catalog lint --catalog ./catalog\n  carnet catalog lint --json | jq -r '.problems[].message'",
@@ -65,7 +66,7 @@ It exits with 2 where it found something.`,
 			if err != nil {
 				return err
 			}
-			problems, err := catalog.Lint(cmd.Context(), c.Folder)
+			problems, err := catalog.Lint(cmd.Context(), c.Folder, destination.Fits)
 			if err != nil {
 				return err
 			}

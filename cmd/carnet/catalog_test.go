@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -311,6 +312,12 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 	writeFile(t, dir, "tenants/Loud.yaml", "tenant: Loud\n")
 	writeFile(t, dir, "tenants/short.yml", "tenant: short\n")
 	writeFile(t, dir, "tenants/itself.yaml", "tenant: itself\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-f-vend\", external_id: zz-1}\n")
+	var many strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&many, "from-operator/a-folder-with-a-long-name-%d/, ", i)
+	}
+	acme := readFile(t, dir, "tenants/acme.yaml")
+	writeFile(t, dir, "tenants/acme.yaml", strings.Replace(acme, "prefixes: [from-operator/]", "prefixes: ["+many.String()+"from-operator/x/]", 1))
 	got := carnet(t, dir, "", "catalog", "lint")
 	if got.code() != exitFound {
 		t.Errorf("it ended with %d: %v", got.code(), got.err)
@@ -323,6 +330,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 		"tenants/globex.yaml:4: carnet-t-acme@operator-prod.iam.gserviceaccount.com is in the file of tenant acme too (tenants/acme.yaml:7)",
 		"the external_id 3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40 stands at tenants/acme.yaml:17 too",
 		"arn:aws:iam::999988887777:role/acme-marts is in the file of tenant acme too",
+		"destination lake: 41 prefixes make a session policy of",
 		"tenants/itself.yaml:3: arn:aws:iam::111122223333:role/carnet-f-vend is the runtime itself",
 	} {
 		if !strings.Contains(got.out, want) {

@@ -21,12 +21,14 @@ import (
 //   - A destination's role, account or user belongs to one tenant.
 //   - An ExternalId binds one tenant to one role.
 //   - Nobody's identity is the runtime's own.
-func Lint(ctx context.Context, dir Folder) (Problems, error) {
+//
+// fits says what is wrong with a destination's grant; catalog knows no cloud's language.
+func Lint(ctx context.Context, dir Folder, fits func(*Destination) error) (Problems, error) {
 	names, err := dir.Tenants(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &lint{seen: map[string]use{}}
+	l := &lint{seen: map[string]use{}, fits: fits}
 	if err := l.operator(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -55,6 +57,7 @@ func (l *lint) unread(dir Folder) error {
 type lint struct {
 	problems Problems
 	seen     map[string]use // identities, ExternalIds and places, each with its kind before it
+	fits     func(*Destination) error
 }
 
 // A use is where something stands first.
@@ -193,6 +196,9 @@ func (f *tenantFile) destination(name string, d *Destination) {
 		f.mine("user", user, f.line(append(at, "user")...))
 		f.bound(d.Snowflake.ExternalID, user, f.line(append(at, "external_id")...))
 		f.bound(d.Snowflake.NextExternalID, user, f.line(append(at, "next_external_id")...))
+	}
+	if err := f.fits(d); err != nil {
+		f.bad(f.file, f.line(append(at, "prefixes")...), "destination %s: %v", name, err)
 	}
 	if d.Deliver != nil {
 		f.delivered(name, d.Deliver.Secret, f.line(append(at, "deliver", "secret")...))

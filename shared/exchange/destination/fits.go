@@ -1,0 +1,29 @@
+package destination
+
+import (
+	"errors"
+	"strings"
+
+	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange"
+)
+
+// Fits compiles what a destination's file grants, without a call, and says what to drop where
+// the cloud does not take as much. Such a destination is not refused when it is linked: a job
+// that asks for one of its prefixes can be served.
+func Fits(d *catalog.Destination) error {
+	grant := exchange.Grant{Access: d.Access, Prefixes: d.Prefixes}
+	var err error
+	switch d.Kind {
+	case catalog.S3:
+		_, err = s3{partition: partition(d.Role.ARN), region: d.Region, bucket: d.Bucket, kmsKey: d.KMSKey}.policy(grant)
+	case catalog.GCS:
+		_, err = gcs{bucket: d.Bucket}.boundary(grant)
+	case catalog.Redshift:
+		_, err = redshift{role: d.Role.ARN, region: d.Region, at: d.Redshift}.policy()
+	}
+	if errors.Is(err, exchange.ErrBadRequest) { // nobody has asked
+		return errors.New(strings.TrimPrefix(err.Error(), exchange.ErrBadRequest.Error()+": "))
+	}
+	return err
+}
