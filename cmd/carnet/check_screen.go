@@ -80,6 +80,9 @@ func (s screen) looked(l *looked) {
 	for _, p := range l.Probes {
 		s.probe(p)
 	}
+	if !l.NextProbe.IsZero() {
+		s.line("  its refusals were tried a short while ago, and can be again at %s", clockOf(l.NextProbe))
+	}
 	if l.Note != "" {
 		s.line("  %s", l.Note)
 	}

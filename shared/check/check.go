@@ -81,6 +81,7 @@ type Report struct {
 	Expires     time.Time `json:"expires_at,omitzero"` // of what was minted and thrown away
 	Verified    string    `json:"verified,omitempty"`  // as the file says
 	Probes      []Probed  `json:"probes,omitempty"`
+	NextProbe   time.Time `json:"next_probe_at,omitzero"` // where probes were asked for and not tried
 	Millis      int64     `json:"ms"`
 	RequestID   string    `json:"request_id,omitempty"`
 

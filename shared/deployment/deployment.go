@@ -145,7 +145,7 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 // handler opens the doors. On Google Cloud the platform names nobody to the function, so
 // that the caller's own token is what counts at either door.
 func (c Config) handler(d *Deployment, v *caller.Verifier, ready func(context.Context) error) http.Handler {
-	a := api.Config{Vend: d.Broker.Vend, Check: d.Check.Check, Log: c.Log, Ready: ready, Most: c.Most}
+	a := api.Config{Vend: d.Broker.Vend, Check: d.Check.Sparing(), Log: c.Log, Ready: ready, Most: c.Most}
 	_, onAWS := d.Runtime.(*awsid.Identity)
 	a.Principals = onAWS && (len(c.Doors) == 0 || slices.Contains(c.Doors, DoorIAM))
 	if !onAWS || slices.Contains(c.Doors, DoorToken) {
