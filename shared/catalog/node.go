@@ -253,13 +253,18 @@ func (m *mapping) oneOf(key, otherwise string, words ...string) string {
 	return s
 }
 
+// flag takes true or false, in these letters: YAML has True and TRUE as well, and a tenant
+// must not be served because of how somebody wrote that it is disabled.
 func (m *mapping) flag(key string) bool {
 	n := m.take(key)
 	if n == nil {
 		return false
 	}
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+	switch {
+	case n.Kind != yaml.ScalarNode || n.Tag != "!!bool":
 		m.bad(n, "%s: %s is %s: write true or false", m.what, key, kindOf(n))
+	case n.Value != "true" && n.Value != "false":
+		m.bad(n, "%s: %s is %s: write true or false", m.what, key, n.Value)
 	}
 	return n.Value == "true"
 }
