@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"carnet.dev/carnet/shared/exchange/clock"
 	"carnet.dev/carnet/shared/exchange/flight"
 )
 
@@ -36,13 +37,13 @@ type keySet struct {
 	at     string // the keys' URL; found by discovery where empty
 	client *http.Client
 
-	flight flight.Group[struct{}]
-	mu     sync.Mutex
-	keys   map[string]jose.JSONWebKey // by id
-	again  time.Time                  // no fetch before
-	stale  time.Time                  // fetched anew after
-	until  time.Time                  // no use after
-	failed error
+	flight  flight.Group[struct{}]
+	mu      sync.Mutex
+	keys    map[string]jose.JSONWebKey // by id
+	fetched time.Time                  // when they came
+	asked   time.Time                  // when the last fetch ended, whatever it gave
+	pause   time.Duration              // no fetch for so long since
+	failed  error
 }
 
 func newKeySet(issuer, at string, client *http.Client) *keySet {
@@ -104,11 +105,11 @@ func (k *keySet) key(ctx context.Context, id string) (jose.JSONWebKey, error) {
 func (k *keySet) look(id string) (key jose.JSONWebKey, known, fetch bool, failed error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now()
-	if now.Before(k.until) {
+	age := clock.Since(k.fetched)
+	if age < keysAtMost {
 		key, known = k.keys[id]
 	}
-	fetch = now.After(k.again) && (!known || now.After(k.stale))
+	fetch = clock.Since(k.asked) > k.pause && (!known || age > keysFor)
 	return key, known, fetch, k.failed
 }
 
@@ -129,7 +130,7 @@ func (k *keySet) refresh(ctx context.Context) error {
 func (k *keySet) fresh() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return time.Now().Before(k.again)
+	return clock.Since(k.asked) < k.pause
 }
 
 func (k *keySet) away(err error) error {
@@ -139,13 +140,12 @@ func (k *keySet) away(err error) error {
 func (k *keySet) store(keys map[string]jose.JSONWebKey, err error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := time.Now()
+	k.asked = time.Now()
 	if err != nil {
-		k.failed, k.again = k.away(err), now.Add(failedFor)
+		k.failed, k.pause = k.away(err), failedFor
 		return k.failed
 	}
-	k.keys, k.failed = keys, nil
-	k.again, k.stale, k.until = now.Add(keysAtLeast), now.Add(keysFor), now.Add(keysAtMost)
+	k.keys, k.failed, k.fetched, k.pause = keys, nil, k.asked, keysAtLeast
 	return nil
 }
 

@@ -23,6 +23,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"carnet.dev/carnet/shared/exchange/again"
+	"carnet.dev/carnet/shared/exchange/clock"
 	"carnet.dev/carnet/shared/exchange/flight"
 )
 
@@ -109,7 +110,7 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 		return got.text, got.etag, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", err
-	case known && time.Since(held.checked) < FreshFor+ServesFor:
+	case known && clock.Since(held.checked) < FreshFor+ServesFor:
 		return held.text, held.etag, nil
 	}
 	return nil, "", err
@@ -117,15 +118,14 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 
 // look tells what is held of a file, and whether the bucket is to be asked.
 func (s *Source) look(name string) (held file, known, ask, missing bool) {
-	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if since, ok := s.misses.Get(name); ok && now.Sub(since) < MissingFor {
+	if since, ok := s.misses.Get(name); ok && clock.Since(since) < MissingFor {
 		return held, false, false, true
 	}
 	held, known = s.files.Get(name)
-	age := now.Sub(held.checked)
-	waits := now.Before(held.again) && age < FreshFor+ServesFor
+	age := clock.Since(held.checked)
+	waits := time.Now().Before(held.again) && age < FreshFor+ServesFor
 	return held, known, !known || age >= FreshFor && !waits, false
 }
 

@@ -2,7 +2,8 @@
 //
 // A signature's date must be within minutes of the upstream's, and an expiry is told by the
 // upstream's clock. Each answer says in its Date what time it is there, so that a machine
-// whose own clock is wrong can still sign, and keeps nothing for longer than it is good.
+// whose own clock is wrong can still sign, and keeps nothing for longer than it is good. Of
+// our own clocks there are two ([Since]).
 package clock
 
 import (
@@ -48,3 +49,11 @@ func (s *Skew) Now() time.Time { return time.Now().Add(s.Ahead()) }
 
 // Ours is when, by our clock, the upstream's clock shows t.
 func (s *Skew) Ours(t time.Time) time.Time { return t.Add(-time.Duration(s.ahead.Load())) }
+
+// Since is how long ago t was, by the one of our own two clocks that went further: the one on
+// the wall may be set back, and the one that only runs forward stands still while a machine
+// is frozen.
+func Since(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}
