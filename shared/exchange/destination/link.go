@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
@@ -125,7 +123,7 @@ func (t *trunk) link(c exchange.Chain) (exchange.Identity, error) {
 	return c[len(c)-1].Enter(shared)
 }
 
-// place links one destination. This switch is the list of kinds.
+// place links one destination.
 func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) (*place, error) {
 	chain := append(l.lead(t, d), l.last(d)...)
 	end, err := trunk.link(chain)
@@ -141,46 +139,62 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 		minTTL: d.MinTTL,
 	}
 	p.renew = p.mintWhole
+	if err := l.kind(p, d); err != nil {
+		return nil, err
+	}
+	if p.minTTL > p.most() {
+		return nil, fmt.Errorf("min_ttl is %s, and this chain gives credentials of %s: write min_ttl: %s or less", p.minTTL, p.longest, p.most())
+	}
+	return p, l.deliverable(d, p)
+}
+
+// kind gives a place what its kind of destination does, and the most life that it can give.
+// This switch is the list of kinds.
+func (l *Linker) kind(p *place, d *catalog.Destination) error {
 	switch d.Kind {
 	case catalog.S3:
-		role := end.(*awsid.Identity)
+		role := p.end.(*awsid.Identity)
 		p.longest = role.Longest()
 		p.mint = s3{end: role, partition: partition(d.Role.ARN), region: d.Region, bucket: d.Bucket, kmsKey: d.KMSKey}.mint
 	case catalog.GCS:
-		account := end.(*gcpid.Identity)
+		account := p.end.(*gcpid.Identity)
 		p.longest = account.Longest()
 		p.mint = gcs{end: account, bucket: d.Bucket}.mint
 	case catalog.BigQuery:
-		account := end.(*gcpid.Identity)
+		account := p.end.(*gcpid.Identity)
 		p.longest = account.Longest()
 		p.mint = bigquery{end: account, project: d.Project, dataset: d.Dataset}.mint
 	case catalog.Redshift:
-		role := end.(*awsid.Identity)
+		role := p.end.(*awsid.Identity)
 		p.longest = role.Longest()
 		if d.Redshift.Login == catalog.RedshiftPassword {
 			p.longest = min(p.longest, longestLogin)
 		}
 		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
 	case catalog.Snowflake:
-		p.longest = cmp.Or(d.Lifetime, longestToken)
-		if _, google := end.(*gcpid.Identity); google && d.Snowflake.Login != catalog.SnowflakeKeyPair {
-			p.longest = longestToken // whatever is asked
-		}
-		s := snowflake{end: end, at: d.Snowflake, http: l.HTTP}
-		if d.Snowflake.Login == catalog.SnowflakeKeyPair {
-			if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
-				return nil, err
-			}
-			p.chain = []string{d.Snowflake.Secret} // no identity is entered
-		}
-		p.mint, p.try = s.mint, s.try
+		return l.snowflake(p, d)
 	default:
-		return nil, fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
+		return fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
 	}
-	if p.minTTL > p.most() {
-		return nil, fmt.Errorf("min_ttl is %s, and this chain gives credentials of %s: write min_ttl: %s or less", p.minTTL, p.longest, p.most())
+	return nil
+}
+
+func (l *Linker) snowflake(p *place, d *catalog.Destination) error {
+	keyPair := d.Snowflake.Login == catalog.SnowflakeKeyPair
+	p.longest = cmp.Or(d.Lifetime, longestToken)
+	if _, google := p.end.(*gcpid.Identity); google && !keyPair {
+		p.longest = longestToken // whatever is asked
 	}
-	return p, l.deliverable(d, p)
+	s := snowflake{end: p.end, at: d.Snowflake, http: l.HTTP}
+	if keyPair {
+		var err error
+		if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
+			return err
+		}
+		p.chain = []string{d.Snowflake.Secret} // no identity is entered
+	}
+	p.mint, p.try = s.mint, s.try
+	return nil
 }
 
 // deliverable refuses a delivery that leaves a gap: what is put there must live until the
@@ -213,154 +227,6 @@ func (l *Linker) secret(name string) (secret, error) {
 	return nil, fmt.Errorf("secret %s is on the other cloud: a runtime reads its own cloud's secrets, so keep the key on the cloud that carnet runs on", name)
 }
 
-// lead lists the principals before the destination: those that the file's chain
-// names, or the tenant's identity on the runtime's cloud and then the one on the
-// destination's, where it has them.
-func (l *Linker) lead(t *catalog.Tenant, d *catalog.Destination) exchange.Chain {
-	if len(d.Chain) > 0 {
-		var chain exchange.Chain
-		for _, link := range d.Chain {
-			chain = append(chain, l.principal(link))
-		}
-		return chain
-	}
-	ids := t.Identities
-	switch {
-	case ids.AWS == nil && ids.GCP == nil:
-		return nil
-	case ids.GCP == nil || d.ServiceAccount != nil && d.ServiceAccount.Provider != "" && ids.AWS != nil:
-		return exchange.Chain{l.role(*ids.AWS, 0)} // a third party's own pool is entered from the role
-	case ids.AWS == nil:
-		return exchange.Chain{l.account(*ids.GCP, 0)}
-	}
-	return l.leadOfBoth(ids, d)
-}
-
-func (l *Linker) leadOfBoth(ids catalog.Identities, d *catalog.Destination) exchange.Chain {
-	role, account := l.role(*ids.AWS, 0), l.account(*ids.GCP, 0)
-	_, onAWS := l.Runtime.(*awsid.Identity)
-	toAWS, toGCP := d.Role != nil, d.ServiceAccount != nil
-	switch {
-	case onAWS && toGCP:
-		return exchange.Chain{role, account}
-	case onAWS:
-		return exchange.Chain{role}
-	case toAWS:
-		return exchange.Chain{account, role}
-	}
-	return exchange.Chain{account}
-}
-
-// last is the destination's own identity, if its kind has one.
-func (l *Linker) last(d *catalog.Destination) exchange.Chain {
-	switch {
-	case d.Role != nil:
-		return exchange.Chain{l.role(*d.Role, d.Lifetime)}
-	case d.ServiceAccount != nil:
-		return exchange.Chain{l.account(*d.ServiceAccount, d.Lifetime)}
-	}
-	return nil
-}
-
-func (l *Linker) principal(link catalog.ChainLink) exchange.Principal {
-	if link.Role != nil {
-		return l.role(*link.Role, 0)
-	}
-	return l.account(*link.ServiceAccount, 0)
-}
-
-func (l *Linker) role(r catalog.Role, lifetime time.Duration) awsid.Role {
-	return awsid.Role{Cloud: l.AWS, ARN: r.ARN, ExternalID: r.ExternalID, NextExternalID: r.NextExternalID, Lifetime: lifetime}
-}
-
-func (l *Linker) account(a catalog.ServiceAccount, lifetime time.Duration) gcpid.ServiceAccount {
-	return gcpid.ServiceAccount{
-		Cloud: l.GCP, Email: a.Email, Entry: gcpid.Entry(a.Entry), Lifetime: lifetime,
-		Provider: l.provider(a.Provider),
-	}
-}
-
-// provider returns the provider of that name or, where a file names none, the
-// operator's own, which its AWS identities enter through.
-func (l *Linker) provider(name string) *gcpid.Provider {
-	i := slices.IndexFunc(l.Operator.Providers, func(p catalog.Provider) bool { return name == "" || p.Name == name })
-	if i < 0 && name == "" {
-		return nil
-	}
-	accepts := exchange.SignedCallerIdentity
-	if i >= 0 {
-		name = l.Operator.Providers[i].Name
-		if l.Operator.Providers[i].Kind == catalog.ProviderOIDC {
-			accepts = exchange.RS256
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.providers == nil {
-		l.providers = map[string]*gcpid.Provider{}
-	}
-	if l.providers[name] == nil {
-		l.providers[name] = l.GCP.NewProvider(name, accepts)
-	}
-	return l.providers[name]
-}
-
-// owners says who can mend the edge into each principal: the operator where the
-// identity lives in its account or project, the tenant where it does not, the
-// third party at the destination.
-func (l *Linker) owners(t *catalog.Tenant, d *catalog.Destination, chain exchange.Chain) map[string]exchange.Owner {
-	owners := map[string]exchange.Owner{}
-	for _, p := range chain {
-		owners[p.String()] = exchange.TenantSide
-		if l.operators(p.String()) {
-			owners[p.String()] = exchange.Operator
-		}
-	}
-	if last := l.last(d); len(last) > 0 {
-		owners[last[0].String()] = exchange.ThirdParty
-		if d.ServiceAccount != nil && d.ServiceAccount.Provider != "" {
-			owners[d.ServiceAccount.Provider] = exchange.ThirdParty
-		}
-	}
-	if d.Kind == catalog.Snowflake {
-		owners[d.Snowflake.Account] = exchange.ThirdParty
-	}
-	if t.Identities.GCP != nil && t.Identities.GCP.Provider != "" {
-		owners[t.Identities.GCP.Provider] = exchange.TenantSide
-	}
-	for _, p := range l.Operator.Providers {
-		owners[p.Name] = exchange.Operator
-	}
-	return owners
-}
-
-// operators tells whether a principal lives where the operator's runtime does.
-func (l *Linker) operators(principal string) bool {
-	for _, own := range []string{l.Operator.Runtime.AWS.Role, l.Operator.Runtime.GCP.ServiceAccount} {
-		if own != "" && home(own) == home(principal) {
-			return true
-		}
-	}
-	return false
-}
-
-// home is a role's account, or the domain of a service account's email, which
-// names its project.
-func home(principal string) string {
-	if parts := strings.SplitN(principal, ":", 6); len(parts) == 6 {
-		return parts[4]
-	}
-	return principal[strings.LastIndex(principal, "@")+1:]
-}
-
 func partition(arn string) string {
 	return cmp.Or(strings.SplitN(arn, ":", 3)[1], "aws")
-}
-
-func names(c exchange.Chain) []string {
-	var names []string
-	for _, p := range c {
-		names = append(names, p.String())
-	}
-	return names
 }

@@ -1,9 +1,9 @@
-// Package destination knows the kinds of places where customers keep data.
+// Package destination knows the kinds of places where tenants want their data.
 //
 // A destination is a chain and one method: it asks the identity at the chain's end
 // for what its kind takes, narrowed to what the catalog grants. It does not know
-// where the process runs, nor how the chain got there. One file is one kind; the
-// switch in [Linker.Link] lists them all.
+// where the process runs, nor how the chain got there. One file is one kind, and
+// [Linker] lists them all.
 package destination
 
 import (
