@@ -93,16 +93,9 @@ type Deployment struct {
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
 // calls no cloud.
 func New(ctx context.Context, c Config) (*Deployment, error) {
-	var keys atomic.Pointer[[]string] // hosts of issuers, known once the operator's file is read
-	if c.HTTP == nil {
-		var err error
-		allowed := func(host string) bool {
-			list := keys.Load()
-			return cloudHosts(host) || list != nil && slices.Contains(*list, host)
-		}
-		if c.HTTP, err = c.Transport.Client(allowed); err != nil {
-			return nil, err
-		}
+	issuers, err := c.client()
+	if err != nil {
+		return nil, err
 	}
 	source, err := c.source()
 	if err != nil {
@@ -112,24 +105,51 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	hosts := caller.Hosts(op)
-	keys.Store(&hosts)
+	issuers.allow(caller.Hosts(op))
 	linker, err := c.linker(op)
 	if err != nil {
 		return nil, err
 	}
-	var out io.Writer = os.Stdout
-	if c.Audit != nil {
-		out = c.Audit
+	return c.assemble(source, linker), nil
+}
+
+// issuerHosts are the hosts of the issuers of callers' tokens. They stand in carnet.yaml,
+// which is read through the same client that may reach them afterwards.
+type issuerHosts struct{ list atomic.Pointer[[]string] }
+
+func (h *issuerHosts) allow(hosts []string) { h.list.Store(&hosts) }
+
+func (h *issuerHosts) has(host string) bool {
+	list := h.list.Load()
+	return list != nil && slices.Contains(*list, host)
+}
+
+// client makes the one HTTP client of the process, unless the config has one. It reaches the
+// clouds at once, and issuers once they are allowed.
+func (c *Config) client() (*issuerHosts, error) {
+	issuers := new(issuerHosts)
+	if c.HTTP != nil {
+		return issuers, nil
 	}
+	var err error
+	c.HTTP, err = c.Transport.Client(func(host string) bool { return cloudHosts(host) || issuers.has(host) })
+	return issuers, err
+}
+
+// assemble puts the broker, the checks, the API and the schedule on top of what is known.
+func (c Config) assemble(source source, linker *destination.Linker) *Deployment {
 	d := &Deployment{
-		Operator: op,
+		Operator: linker.Operator,
 		Runtime:  linker.Runtime,
 		Google:   linker.GCP,
 		http:     c.HTTP,
 		sts:      linker.AWS.Host("sts"),
 	}
 	d.warmed.Store(!c.Ahead)
+	out := c.Audit
+	if out == nil {
+		out = os.Stdout
+	}
 	tenants := newTenants(source, linker, d.reach)
 	d.Broker = &exchange.Broker{Tenants: tenants, Audit: auditTo(out)}
 	d.Check = &check.Checker{Tenant: tenants.parsed, Linker: linker, Audit: d.Broker.Audit}
@@ -137,9 +157,9 @@ func New(ctx context.Context, c Config) (*Deployment, error) {
 		_, _, err := source.Read(ctx, operatorFile)
 		return err
 	}
-	d.Handler = c.handler(d, caller.New(op, c.HTTP), ready)
-	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Refuse: refuse(d.Check), Tenants: d.Broker.Tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
-	return d, nil
+	d.Handler = c.handler(d, caller.New(d.Operator, c.HTTP), ready)
+	d.Schedule = &schedule.Runner{Vend: d.Broker.Vend, Refuse: refuse(d.Check), Tenants: tenants, List: source.Tenants, Store: d.Runtime.(schedule.Store)}
+	return d
 }
 
 // handler opens the doors. On Google Cloud the platform names nobody to the function, so
