@@ -21,9 +21,9 @@ import (
 type remote struct{ url, proof, audience string }
 
 func (r *remote) flags(f *pflag.FlagSet) {
-	f.StringVar(&r.url, "url", environment("CARNET_URL", ""), "ask the deployment at this URL (default $CARNET_URL)")
-	f.StringVar(&r.proof, "proof", environment("CARNET_PROOF", ""), "how to prove who asks: sigv4, google, cloudrun, file:PATH, env:NAME (default $CARNET_PROOF, or sigv4 for a function URL of AWS and cloudrun for Cloud Run)")
-	f.StringVar(&r.audience, "audience", environment("CARNET_AUDIENCE", ""), "audience of Google ID tokens: the google_audience of carnet.yaml (default $CARNET_AUDIENCE)")
+	f.StringVar(&r.url, "url", os.Getenv("CARNET_URL"), "ask the deployment at this URL (default $CARNET_URL)")
+	f.StringVar(&r.proof, "proof", os.Getenv("CARNET_PROOF"), "how to prove who asks: sigv4, google, cloudrun, file:PATH, env:NAME (default $CARNET_PROOF, or sigv4 for a function URL of AWS and cloudrun for Cloud Run)")
+	f.StringVar(&r.audience, "audience", os.Getenv("CARNET_AUDIENCE"), "audience of Google ID tokens: the google_audience of carnet.yaml (default $CARNET_AUDIENCE)")
 }
 
 // client makes the client that the flags describe.
@@ -91,7 +91,7 @@ func (r *remote) needsAudience() error {
 
 // signed signs for a function URL, whose Region is in its name.
 func signed(u *url.URL, web *http.Client) (client.Proof, error) {
-	region := environment("AWS_REGION", "")
+	region := os.Getenv("AWS_REGION")
 	if _, rest, ok := strings.Cut(u.Hostname(), ".lambda-url."); ok {
 		region, _, _ = strings.Cut(rest, ".")
 	}

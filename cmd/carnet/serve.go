@@ -18,8 +18,14 @@ import (
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
+type serveOptions struct {
+	listen, catalog, runtime string
+	cert, key                string
+	local                    localOptions
+}
+
 func serveCommand() *cobra.Command {
-	var listen, dir, runtime, cert, key string
+	o := new(serveOptions)
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer requests as a long-running server, in a pod or on a machine",
@@ -33,48 +39,41 @@ On SIGTERM it stops taking requests and ends those that are under way.`,
 		Example: `  carnet serve --catalog s3://carnet-catalog/live --listen :8080
   carnet serve --local --url https://….lambda-url.eu-west-1.on.aws --proof sigv4   # beside a job`,
 		Args: cobra.NoArgs,
+		RunE: o.run,
 	}
-	local := new(localOptions)
 	f := cmd.Flags()
-	f.StringVar(&listen, "listen", "", "address (default :8080, and with --local 127.0.0.1:0)")
-	f.StringVar(&dir, "catalog", "", "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default $CARNET_CATALOG)")
-	f.StringVar(&runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
-	f.StringVar(&cert, "tls-cert", "", "certificate, where nothing in front of the server speaks TLS")
-	f.StringVar(&key, "tls-key", "", "its key")
-	local.flags(f)
+	f.StringVar(&o.listen, "listen", "", "address (default :8080, and with --local 127.0.0.1:0)")
+	f.StringVar(&o.catalog, "catalog", "", "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX (default $CARNET_CATALOG)")
+	f.StringVar(&o.runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
+	f.StringVar(&o.cert, "tls-cert", "", "certificate, where nothing in front of the server speaks TLS")
+	f.StringVar(&o.key, "tls-key", "", "its key")
+	o.local.flags(f)
 	complete(cmd, "runtime", "aws", "gcp")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		slog.SetDefault(deployment.Log(cmd.ErrOrStderr(), cmp.Or(runtime, os.Getenv("CARNET_RUNTIME"))))
-		if local.on {
-			return local.serve(cmd, listen)
-		}
-		c, err := deployment.FromEnv()
-		if err != nil {
-			return err
-		}
-		if dir != "" {
-			c.Catalog = dir
-		}
-		if runtime != "" {
-			c.Runtime = runtime
-		}
-		if listen == "" {
-			listen = ":8080"
-		}
-		// Nothing stands in front of a server that could vouch for a principal, or hold
-		// requests back.
-		c.Doors, c.Platform, c.Most = []deployment.Door{deployment.DoorToken}, platform.Credentials, atATime
-		d, err := deployment.New(cmd.Context(), c)
-		if err != nil {
-			return err
-		}
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			d.Handler.ServeHTTP(w, r.WithContext(keep.InBackground(r.Context())))
-		})
-		return serve(cmd.Context(), listen, cert, key, h)
-	}
 	return cmd
+}
+
+func (o *serveOptions) run(cmd *cobra.Command, _ []string) error {
+	slog.SetDefault(deployment.Log(cmd.ErrOrStderr(), cmp.Or(o.runtime, os.Getenv("CARNET_RUNTIME"))))
+	if o.local.on {
+		return o.local.serve(cmd, o.listen)
+	}
+	c, err := deployment.FromEnv()
+	if err != nil {
+		return err
+	}
+	c.Catalog, c.Runtime = cmp.Or(o.catalog, c.Catalog), cmp.Or(o.runtime, c.Runtime)
+	// Nothing stands in front of a server that could vouch for a principal, or hold
+	// requests back.
+	c.Doors, c.Platform, c.Most = []deployment.Door{deployment.DoorToken}, platform.Credentials, atATime
+	d, err := deployment.New(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.Handler.ServeHTTP(w, r.WithContext(keep.InBackground(r.Context())))
+	})
+	return serve(cmd.Context(), cmp.Or(o.listen, ":8080"), o.cert, o.key, h)
 }
 
 // atATime is how many requests a server answers, within the memory that deploy/kubernetes
@@ -121,12 +120,4 @@ func serve(ctx context.Context, listen, cert, key string, h http.Handler) error 
 		return err
 	}
 	return nil
-}
-
-// environment reads a variable that a flag would otherwise have to say.
-func environment(name, otherwise string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return otherwise
 }
