@@ -23,9 +23,6 @@ const (
 	SQLText        Format = "sql"
 )
 
-// Formats lists them all.
-func Formats() []Format { return []Format{JSON, Terraform, CloudFormation, AWSCLI, Gcloud, SQLText} }
-
 // ErrFormat wraps why a sheet cannot be written in a format, and which to ask for.
 var ErrFormat = errors.New("not in this format")
 

@@ -1,10 +1,7 @@
 package awslab
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +10,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"carnet.dev/carnet/integration/lab/discovery"
 )
 
 const (
@@ -102,7 +101,7 @@ func (c *Cloud) webIdentity(r *http.Request, account, text string) (string, clai
 		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_getting_started.html
 		return "", t, badToken("No OpenIDConnect provider found in your account for " + t.Issuer)
 	}
-	keys, err := c.keys(r, host)
+	keys, err := discovery.Client{Transport: c.transport, Unreachable: c.world.Unreachable}.Keys(r.Context(), "https://"+host)
 	if err != nil {
 		return "", t, &fault{http.StatusBadRequest, "IDPCommunicationError", "Error communicating with the Identity Provider: " + err.Error()}
 	}
@@ -131,39 +130,4 @@ func (c *Cloud) current(t claims) *fault {
 		return badToken("The ID Token provided is not yet valid")
 	}
 	return nil
-}
-
-// keys fetches an issuer's keys by discovery.
-func (c *Cloud) keys(r *http.Request, host string) (jose.JSONWebKeySet, error) {
-	var discovery struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
-	var keys jose.JSONWebKeySet
-	if err := c.fetch(r, "https://"+host+"/.well-known/openid-configuration", &discovery); err != nil {
-		return keys, err
-	}
-	return keys, c.fetch(r, discovery.JWKSURI, &keys)
-}
-
-func (c *Cloud) fetch(r *http.Request, from string, to any) error {
-	if c.transport == nil {
-		return errors.New("the lab has no way out")
-	}
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(c.world.Unreachable, req.URL.Host) {
-		return fmt.Errorf("%s cannot be reached", req.URL.Host)
-	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
-	}
-	return json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(to)
 }

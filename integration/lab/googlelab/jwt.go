@@ -1,9 +1,7 @@
 package googlelab
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"carnet.dev/carnet/integration/lab/discovery"
 	"carnet.dev/carnet/integration/lab/world"
 )
 
@@ -27,7 +26,7 @@ func (c *Cloud) verify(r *http.Request, p *world.Provider, audience, text string
 	if parsed.UnsafeClaimsWithoutVerification(&whose) == nil && whose.Issuer != p.Issuer {
 		return nil, none, oauth("invalid_grant", fmt.Sprintf("The issuer in ID Token %s does not match the expected ones: %s.", whose.Issuer, p.Issuer))
 	}
-	keys, err := c.keys(r, p.Issuer)
+	keys, err := discovery.Client{Transport: c.transport, Unreachable: c.world.Unreachable}.Keys(r.Context(), p.Issuer)
 	if err != nil {
 		return nil, none, oauth("invalid_grant", "Error connecting to the given credential's issuer.")
 	}
@@ -61,38 +60,4 @@ func (c *Cloud) claims(p *world.Provider, audience string, t jwt.Claims) *oauthF
 		return oauth("invalid_grant", "The ID Token is not valid yet.")
 	}
 	return nil
-}
-
-func (c *Cloud) keys(r *http.Request, issuer string) (jose.JSONWebKeySet, error) {
-	var discovery struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
-	var keys jose.JSONWebKeySet
-	if err := c.fetch(r, issuer+"/.well-known/openid-configuration", &discovery); err != nil {
-		return keys, err
-	}
-	if discovery.Issuer != issuer {
-		return keys, fmt.Errorf("the issuer calls itself %s", discovery.Issuer)
-	}
-	return keys, c.fetch(r, discovery.JWKSURI, &keys)
-}
-
-func (c *Cloud) fetch(r *http.Request, from string, to any) error {
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
-	if err != nil {
-		return err
-	}
-	if slices.Contains(c.world.Unreachable, req.URL.Host) {
-		return fmt.Errorf("%s cannot be reached", req.URL.Host)
-	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
-	}
-	return json.NewDecoder(io.LimitReader(resp.Body, 1<<18)).Decode(to)
 }

@@ -5,11 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"carnet.dev/carnet/integration/lab/discovery"
 	"carnet.dev/carnet/integration/lab/world"
 )
 
@@ -86,7 +84,7 @@ func (c *Cloud) proves(r *http.Request, token *jwt.JSONWebToken, id world.Snowfl
 	if token.UnsafeClaimsWithoutVerification(&claims) != nil || claims.Issuer != issuerOf(id) || claims.Subject != id.Subject {
 		return false // before the issuer is asked for its keys
 	}
-	keys, err := c.keys(r, issuerOf(id))
+	keys, err := discovery.Client{Transport: c.transport}.Keys(r.Context(), issuerOf(id))
 	if err != nil || token.Claims(keys, &claims) != nil {
 		return false
 	}
@@ -99,37 +97,6 @@ func (c *Cloud) proves(r *http.Request, token *jwt.JSONWebToken, id world.Snowfl
 	return meant && claims.Expiry != nil && now.Before(claims.Expiry.Time()) &&
 		(claims.IssuedAt == nil || claims.IssuedAt.Time().Before(now.Add(leeway))) &&
 		(claims.NotBefore == nil || claims.NotBefore.Time().Before(now.Add(leeway)))
-}
-
-func (c *Cloud) keys(r *http.Request, issuer string) (jose.JSONWebKeySet, error) {
-	var discovery struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
-	var keys jose.JSONWebKeySet
-	if err := c.fetch(r, issuer+"/.well-known/openid-configuration", &discovery); err != nil {
-		return keys, err
-	}
-	if discovery.Issuer != issuer {
-		return keys, fmt.Errorf("the issuer calls itself %s", discovery.Issuer)
-	}
-	return keys, c.fetch(r, discovery.JWKSURI, &keys)
-}
-
-func (c *Cloud) fetch(r *http.Request, from string, to any) error {
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, from, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
-	}
-	return json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(to)
 }
 
 // keyPair checks a JWT that a user signed: iss is ACCOUNT.USER.SHA256:FINGERPRINT, sub

@@ -7,8 +7,6 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"encoding/json"
-	"fmt"
-	"os"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -18,19 +16,6 @@ type World struct {
 	AWS       AWS       `yaml:"aws"`
 	Google    Google    `yaml:"google"`
 	Snowflake Snowflake `yaml:"snowflake"`
-}
-
-// Load reads a world file.
-func Load(path string) (*World, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	w, err := Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return w, nil
 }
 
 // Parse reads a world from YAML. Unknown keys are errors.
