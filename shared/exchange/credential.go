@@ -67,8 +67,10 @@ const (
 	ReadWrite Access = "read_write"
 )
 
-// CanRead tells whether the access includes reading; CanWrite likewise.
-func (a Access) CanRead() bool  { return a == Read || a == ReadWrite }
+// CanRead tells whether the access includes reading.
+func (a Access) CanRead() bool { return a == Read || a == ReadWrite }
+
+// CanWrite tells whether the access includes writing.
 func (a Access) CanWrite() bool { return a == Write || a == ReadWrite }
 
 // A Grant says how much of a destination a credential reaches. The zero Grant in

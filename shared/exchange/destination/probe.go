@@ -29,11 +29,11 @@ type Probe struct {
 type Verdict string
 
 const (
-	// Refused by the destination itself, as it must be.
+	// ProbeRefused: by the destination itself, as it must be.
 	ProbeRefused Verdict = "refused"
-	// LetIn: the destination is unsafe.
+	// ProbeLetIn: the destination is unsafe.
 	ProbeLetIn Verdict = "let_in"
-	// Unclear: something before the destination failed, so that it was not asked.
+	// ProbeUnclear: something before the destination failed, so that it was not asked.
 	ProbeUnclear Verdict = "unclear"
 )
 
@@ -96,15 +96,13 @@ func (l *Linker) before(t *catalog.Tenant, d *catalog.Destination) (exchange.Ide
 }
 
 func (l *Linker) roleProbes(r *catalog.Role, from exchange.Identity) ([]Probe, error) {
-	what, missing := "with another ExternalId", []string{""}
-	if _, own := from.(*awsid.Identity); !own {
-		what, missing = "with a token for another audience", nil // without any it is no token
-	}
 	var list []Probe
-	for _, none := range missing {
-		list = append(list, l.roleProbe("without the ExternalId", r.ARN, none, from))
+	if _, onAWS := from.(*awsid.Identity); onAWS {
+		list = append(list, l.roleProbe("without the ExternalId", r.ARN, "", from),
+			l.roleProbe("with another ExternalId", r.ARN, rand.Text(), from))
+	} else { // a token has an audience, or is none
+		list = append(list, l.roleProbe("with a token for another audience", r.ARN, rand.Text(), from))
 	}
-	list = append(list, l.roleProbe(what, r.ARN, rand.Text(), from))
 	others, err := l.others(from)
 	for _, o := range others {
 		if _, role := o.identity.(*awsid.Identity); role && o.identity == l.Runtime {
