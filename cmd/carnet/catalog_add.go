@@ -101,6 +101,11 @@ ones, or none.`,
 		ValidArgsFunction: completeTenants,
 		RunE:              o.run,
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *addOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	catalogFlag(cmd, &o.catalog)
 	f.StringVar(&o.kind, "kind", "", "s3, redshift, gcs, bigquery or snowflake")
@@ -120,7 +125,6 @@ ones, or none.`,
 	f.StringArrayVar(&o.callers, "caller", nil, "new tenant: who may ask: aws:ARN, google:EMAIL or ISSUER#SUBJECT (again for more)")
 	f.BoolVar(&o.ask, "ask", false, "ask for what is missing though standard input is no terminal")
 	jsonFlag(cmd, &o.asJSON)
-	return cmd
 }
 
 func (o *addOptions) run(cmd *cobra.Command, args []string) error {

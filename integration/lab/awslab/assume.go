@@ -18,31 +18,18 @@ const (
 // assumeRole lets a role's session enter a role.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
-	arn, name := args.Get("RoleArn"), args.Get("RoleSessionName")
+	arn := args.Get("RoleArn")
 	ask, f := readAsk(args)
 	if f != nil {
 		return nil, f
 	}
-	context := s.context()
-	context["sts:rolesessionname"] = []string{name}
-	if id := args.Get("ExternalId"); id != "" {
-		if len(id) > 1224 || !regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`).MatchString(id) {
-			return nil, invalid("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*")
-		}
-		context["sts:externalid"] = []string{id}
+	actions, context, f := s.asksFor(args)
+	if f != nil {
+		return nil, f
 	}
 	to := c.roles[arn]
 	if f := c.packed(args.Get("Policy")); f != nil {
 		return nil, f
-	}
-	actions := []string{"sts:AssumeRole"}
-	if args.Get("Tags.member.1.Key") != "" {
-		// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
-		actions = append(actions, "sts:TagSession")
-	}
-	if id := args.Get("SourceIdentity"); id != "" {
-		actions = append(actions, "sts:SetSourceIdentity")
-		context["sts:sourceidentity"] = []string{id}
 	}
 	for _, action := range actions {
 		if why, in := c.lets(s, to, request{action: action, resource: arn, context: context, who: principal{role: s.role, session: s.arn()}}); !in {
@@ -57,8 +44,30 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 	if f := to.gives(ask.life); f != nil {
 		return nil, f
 	}
-	opened := c.open(to, name, ask.policy, ask.life)
+	opened := c.open(to, args.Get("RoleSessionName"), ask.policy, ask.life)
 	return assumed{opened.credentials(), opened.user()}, nil
+}
+
+// asksFor lists the actions that a call of AssumeRole needs, and what their policies can look
+// at: tags and a source identity take a permission each.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+func (s *session) asksFor(args url.Values) (actions []string, context map[string][]string, f *fault) {
+	actions, context = []string{"sts:AssumeRole"}, s.context()
+	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
+	if id := args.Get("ExternalId"); id != "" {
+		if len(id) > 1224 || !regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`).MatchString(id) {
+			return nil, nil, invalid("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*")
+		}
+		context["sts:externalid"] = []string{id}
+	}
+	if args.Get("Tags.member.1.Key") != "" {
+		actions = append(actions, "sts:TagSession")
+	}
+	if id := args.Get("SourceIdentity"); id != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+		context["sts:sourceidentity"] = []string{id}
+	}
+	return actions, context, nil
 }
 
 // lets tells whether a session may enter a role, and which type of policy refuses.

@@ -68,6 +68,7 @@ func query(ctx context.Context, conn *pgconn.PgConn, sql string) ([]string, erro
 	return values, nil
 }
 
+// throughDataAPI runs a statement and reads the first column of what it gave.
 func throughDataAPI(ctx context.Context, client *http.Client, cred *exchange.Credential, sql string) ([]string, error) {
 	s, at := cred.Session, cred.Place
 	data := redshiftdata.New(redshiftdata.Options{
@@ -97,6 +98,11 @@ func throughDataAPI(ctx context.Context, client *http.Client, cred *exchange.Cre
 	if err != nil {
 		return nil, err
 	}
+	return firstColumn(got)
+}
+
+// firstColumn goes by way of JSON: the SDK has a type for each type of a value.
+func firstColumn(got *redshiftdata.GetStatementResultOutput) ([]string, error) {
 	var values []string
 	for _, row := range got.Records {
 		text, err := json.Marshal(row[0])
