@@ -28,25 +28,21 @@ func (r rule) ok(s string) bool {
 	return (r.most == 0 || len(s) <= r.most) && pattern(r.pattern).MatchString(s)
 }
 
-// only tells whether a string has from least to most characters, all of them letters of
-// the given kinds or among the others.
-func only(s string, least, most int, lower, upper, digits bool, others string) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	for _, c := range []byte(s) {
-		known := lower && 'a' <= c && c <= 'z' || upper && 'A' <= c && c <= 'Z' || digits && '0' <= c && c <= '9'
-		if !known && !strings.ContainsRune(others, rune(c)) {
-			return false
-		}
-	}
-	return true
+const (
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// only tells whether a string has from least to most characters, each of them one of those.
+func only(s string, least, most int, characters string) bool {
+	return len(s) >= least && len(s) <= most && strings.Trim(s, characters) == ""
 }
 
 // anARN matches arn:PARTITION:iam::ACCOUNT:KIND/PATH/NAME.
 func anARN(s string, kinds ...string) bool {
 	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || parts[3] != "" || !only(parts[4], 12, 12, false, false, true, "") {
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || parts[3] != "" || !only(parts[4], 12, 12, digits) {
 		return false
 	}
 	switch parts[1] {
@@ -67,14 +63,14 @@ func anARN(s string, kinds ...string) bool {
 			return false
 		}
 	}
-	return slices.Contains(kinds, kind) && only(name, 1, 64, true, true, true, "_+=,.@-")
+	return slices.Contains(kinds, kind) && only(name, 1, 64, lower+upper+digits+"_+=,.@-")
 }
 
 func anAccount(s string) bool {
 	name, domain, ok := strings.Cut(s, "@")
 	project, ours := strings.CutSuffix(domain, ".gserviceaccount.com")
-	return ok && ours && only(name, 1, 63, true, false, true, "-") && name[0] != '-' &&
-		only(project, 1, 253, true, false, true, ".-") && project[0] != '.' && project[0] != '-'
+	return ok && ours && only(name, 1, 63, lower+digits+"-") && name[0] != '-' &&
+		only(project, 1, 253, lower+digits+".-") && project[0] != '.' && project[0] != '-'
 }
 
 func aProvider(s string) bool {
@@ -82,8 +78,8 @@ func aProvider(s string) bool {
 	rest, ok := strings.CutPrefix(s, projects)
 	number, rest, inPool := strings.Cut(rest, pools)
 	pool, provider, inProvider := strings.Cut(rest, providers)
-	return ok && inPool && inProvider && only(number, 1, 32, false, false, true, "") &&
-		only(pool, 4, 32, true, false, true, "-") && only(provider, 4, 32, true, false, true, "-")
+	return ok && inPool && inProvider && only(number, 1, 32, digits) &&
+		only(pool, 4, 32, lower+digits+"-") && only(provider, 4, 32, lower+digits+"-")
 }
 
 // compiled keeps expressions by their text: compiling them would be most of the reading of
@@ -103,17 +99,7 @@ func nameRule() rule {
 }
 
 // ValidName tells whether a tenant or a destination can have that name.
-func ValidName(s string) bool {
-	if len(s) < 1 || len(s) > 32 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') {
-			return false
-		}
-	}
-	return true
-}
+func ValidName(s string) bool { return only(s, 1, 32, lower+digits+"-") }
 
 // roleRule: role names have 64 characters of [\w+=,.@-], after a path.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
