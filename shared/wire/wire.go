@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -152,20 +153,13 @@ func TokenExchange(c *exchange.Credential) ([]byte, error) {
 	if c.Token == nil {
 		return nil, fmt.Errorf("%w: a destination of kind %s gives no access token", ErrForm, c.Kind)
 	}
-	scope := ""
-	for i, s := range c.Token.Scopes {
-		if i > 0 {
-			scope += " "
-		}
-		scope += s
-	}
 	return json.Marshal(struct {
 		AccessToken     string `json:"access_token"`
 		IssuedTokenType string `json:"issued_token_type"`
 		TokenType       string `json:"token_type"`
 		ExpiresIn       int    `json:"expires_in"`
 		Scope           string `json:"scope,omitempty"`
-	}{c.Token.AccessToken.Reveal(), "urn:ietf:params:oauth:token-type:access_token", "Bearer", left(c), scope})
+	}{c.Token.AccessToken.Reveal(), "urn:ietf:params:oauth:token-type:access_token", "Bearer", left(c), strings.Join(c.Token.Scopes, " ")})
 }
 
 // left is in whole seconds, rounded down.
