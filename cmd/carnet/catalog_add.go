@@ -21,36 +21,36 @@ import (
 // A field is a key of a destination, the flag that takes it, and what is asked for it.
 type field struct {
 	key, flag, ask string
-	kinds          string // that need it, each with a comma behind
+	kinds          string // that need it, with blanks between
 	may            string // that may have it
 	usage          string
 }
 
 // fields are in the order in which they are asked for and written.
 func fields() []field {
-	const all = "s3,redshift,gcs,bigquery,snowflake,"
+	const all = "s3 redshift gcs bigquery snowflake"
 	return []field{
-		{key: "role", flag: "role", ask: "ARN of the role at the destination", kinds: "s3,redshift,", usage: "s3, redshift: ARN of the third party's role"},
-		{key: "external_id", flag: "external-id", may: "s3,redshift,snowflake,", usage: "an ExternalId that stands already (default: a new one is made)"},
-		{key: "service_account", flag: "service-account", ask: "email of the service account at the destination", kinds: "gcs,bigquery,", usage: "gcs, bigquery: email of the third party's service account"},
-		{key: "entry", flag: "entry", may: "gcs,bigquery,", usage: "gcs, bigquery: delegate or user"},
-		{key: "provider", flag: "provider", may: "gcs,bigquery,", usage: "gcs, bigquery: the third party's own pool provider"},
-		{key: "region", flag: "region", ask: "AWS Region", kinds: "s3,redshift,", usage: "s3, redshift: the AWS Region"},
-		{key: "bucket", flag: "bucket", ask: "bucket", kinds: "s3,gcs,", usage: "s3, gcs: the bucket"},
-		{key: "prefixes", flag: "prefix", ask: "prefixes, with commas between", kinds: "s3,gcs,", usage: "s3, gcs: a folder that is reached (again for more)"},
-		{key: "project", flag: "project", ask: "project of the dataset", kinds: "bigquery,", usage: "bigquery: the project"},
-		{key: "dataset", flag: "dataset", ask: "dataset", kinds: "bigquery,", usage: "bigquery: the dataset"},
-		{key: "cluster", flag: "cluster", may: "redshift,", usage: "redshift: a provisioned cluster"},
-		{key: "workgroup", flag: "workgroup", may: "redshift,", usage: "redshift: a serverless workgroup"},
-		{key: "host", flag: "host", may: "redshift,snowflake,", usage: "redshift, snowflake: where to connect"},
-		{key: "database", flag: "database", ask: "database", kinds: "redshift,", usage: "redshift: the database"},
-		{key: "account", flag: "account", ask: "Snowflake account identifier", kinds: "snowflake,", usage: "snowflake: the account's identifier"},
-		{key: "user", flag: "user", ask: "user", kinds: "snowflake,", may: "redshift,", usage: "snowflake: the service user; redshift: a user of the database"},
-		{key: "groups", flag: "group", may: "redshift,", usage: "redshift: a group to join (again for more)"},
-		{key: "login", flag: "login", may: "redshift,snowflake,", usage: "redshift: password or data_api; snowflake: oidc, workload_identity or key_pair"},
-		{key: "secret", flag: "secret", may: "snowflake,", usage: "snowflake: where the private key is, for login key_pair"},
-		{key: "access", flag: "access", ask: "access (read, write or read_write)", kinds: "s3,gcs,", may: "bigquery,", usage: "s3, gcs, bigquery: read, write or read_write"},
-		{key: "kms_key", flag: "kms-key", may: "s3,", usage: "s3: ARN of the bucket's KMS key"},
+		{key: "role", flag: "role", ask: "ARN of the role at the destination", kinds: "s3 redshift", usage: "s3, redshift: ARN of the third party's role"},
+		{key: "external_id", flag: "external-id", may: "s3 redshift snowflake", usage: "an ExternalId that stands already (default: a new one is made)"},
+		{key: "service_account", flag: "service-account", ask: "email of the service account at the destination", kinds: "gcs bigquery", usage: "gcs, bigquery: email of the third party's service account"},
+		{key: "entry", flag: "entry", may: "gcs bigquery", usage: "gcs, bigquery: delegate or user"},
+		{key: "provider", flag: "provider", may: "gcs bigquery", usage: "gcs, bigquery: the third party's own pool provider"},
+		{key: "region", flag: "region", ask: "AWS Region", kinds: "s3 redshift", usage: "s3, redshift: the AWS Region"},
+		{key: "bucket", flag: "bucket", ask: "bucket", kinds: "s3 gcs", usage: "s3, gcs: the bucket"},
+		{key: "prefixes", flag: "prefix", ask: "prefixes, with commas between", kinds: "s3 gcs", usage: "s3, gcs: a folder that is reached (again for more)"},
+		{key: "project", flag: "project", ask: "project of the dataset", kinds: "bigquery", usage: "bigquery: the project"},
+		{key: "dataset", flag: "dataset", ask: "dataset", kinds: "bigquery", usage: "bigquery: the dataset"},
+		{key: "cluster", flag: "cluster", may: "redshift", usage: "redshift: a provisioned cluster"},
+		{key: "workgroup", flag: "workgroup", may: "redshift", usage: "redshift: a serverless workgroup"},
+		{key: "host", flag: "host", may: "redshift snowflake", usage: "redshift, snowflake: where to connect"},
+		{key: "database", flag: "database", ask: "database", kinds: "redshift", usage: "redshift: the database"},
+		{key: "account", flag: "account", ask: "Snowflake account identifier", kinds: "snowflake", usage: "snowflake: the account's identifier"},
+		{key: "user", flag: "user", ask: "user", kinds: "snowflake", may: "redshift", usage: "snowflake: the service user; redshift: a user of the database"},
+		{key: "groups", flag: "group", may: "redshift", usage: "redshift: a group to join (again for more)"},
+		{key: "login", flag: "login", may: "redshift snowflake", usage: "redshift: password or data_api; snowflake: oidc, workload_identity or key_pair"},
+		{key: "secret", flag: "secret", may: "snowflake", usage: "snowflake: where the private key is, for login key_pair"},
+		{key: "access", flag: "access", ask: "access (read, write or read_write)", kinds: "s3 gcs", may: "bigquery", usage: "s3, gcs, bigquery: read, write or read_write"},
+		{key: "kms_key", flag: "kms-key", may: "s3", usage: "s3: ARN of the bucket's KMS key"},
 		{key: "lifetime", flag: "lifetime", may: all, usage: "how long a credential lives, such as 2h"},
 		{key: "min_ttl", flag: "min-ttl", may: all, usage: "how much life is left in it at the least, such as 10m"},
 	}
@@ -58,10 +58,10 @@ func fields() []field {
 
 func (f field) isList() bool { return f.key == "prefixes" || f.key == "groups" }
 
-func (f field) needs(kind string) bool { return slices.Contains(strings.Split(f.kinds, ","), kind) }
+func (f field) needs(kind string) bool { return slices.Contains(strings.Fields(f.kinds), kind) }
 
 func (f field) takes(kind string) bool {
-	return f.needs(kind) || slices.Contains(strings.Split(f.may, ","), kind)
+	return f.needs(kind) || slices.Contains(strings.Fields(f.may), kind)
 }
 
 type addOptions struct {
@@ -207,11 +207,7 @@ func (o *addOptions) create(cmd *cobra.Command, c catalogFiles, tenant, dest str
 			text = append(text, "    "+l)
 		}
 	}
-	dir := c.Dir
-	if dir == "" {
-		dir = "."
-	}
-	return catalog.Create(dir, tenantFile(tenant), []byte(strings.Join(text, "\n")+"\n"))
+	return catalog.Create(c.dir(), tenantFile(tenant), []byte(strings.Join(text, "\n")+"\n"))
 }
 
 // identities follow the rule of Terraform's module catalog, which no two tenants' names

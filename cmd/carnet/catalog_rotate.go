@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -34,12 +35,11 @@ func (c catalogFiles) draft(cmd *cobra.Command, tenant string) (*catalog.Draft, 
 	return catalog.NewDraft(tenantFile(tenant), text)
 }
 
+// dir is where changes are written.
+func (c catalogFiles) dir() string { return cmp.Or(c.Dir, ".") }
+
 func (c catalogFiles) write(d *catalog.Draft) error {
-	dir := c.Dir
-	if dir == "" {
-		dir = "."
-	}
-	return d.Write(dir)
+	return d.Write(c.dir())
 }
 
 type rotateOptions struct {

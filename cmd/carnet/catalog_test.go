@@ -183,6 +183,7 @@ func TestAddRefuses(t *testing.T) {
 	refused("a destination that stands", "not overwritten", s3Flags("acme/lake")...)
 	refused("a tenant that stands", "not overwritten", "catalog", "add", "acme")
 	refused("nothing said and nobody to ask", "--role, --region, --bucket, --prefix, --access", "catalog", "add", "acme/two", "--kind", "s3")
+	refused("a bucket without a destination", "--bucket is not for a tenant without a destination", "catalog", "add", "initech", "--bucket", "x")
 	refused("a flag of another kind", "--dataset is not for kind s3", append(s3Flags("acme/two"), "--dataset", "x")...)
 	refused("all of a bucket and a part of it", "exclude each other", append(s3Flags("acme/two"), "--whole-bucket")...)
 	refused("all of a dataset", "--whole-bucket is not for kind bigquery", "catalog", "add", "acme/two", "--kind", "bigquery", "--whole-bucket")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
@@ -37,9 +38,7 @@ func (o *localOptions) flags(f *pflag.FlagSet) {
 }
 
 func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
+	listen = cmp.Or(listen, "127.0.0.1:0")
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil || !loopback(host) {
 		return fmt.Errorf("--listen is %q: a local helper listens on loopback alone, such as 127.0.0.1:8181", listen)
@@ -105,19 +104,12 @@ func newHelper(c *client.Client, tenant, destination string) *helper {
 func (h *helper) guide(cmd *cobra.Command, address, tokenFile string) {
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "# for AWS's SDKs and command line; the last part names the destination\n")
-	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, first(h.destination, "DESTINATION"))
+	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, cmp.Or(h.destination, "DESTINATION"))
 	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s\n", shellQuoted(tokenFile))
 	if h.destination != "" {
 		fmt.Fprintf(out, "# for Google's; the second one is google-auth's for Python, which looks there whether anybody is in\n")
 		fmt.Fprintf(out, "export GCE_METADATA_HOST=%[1]s\nexport GCE_METADATA_IP=%[1]s\n", address)
 	}
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // ServeHTTP refuses hosts that are not loopback's: a page in a browser could have its own

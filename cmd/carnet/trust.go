@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -178,9 +179,7 @@ func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Oper
 	if err != nil {
 		return nil, err
 	}
-	if dir != "" {
-		config.Catalog = dir
-	}
+	config.Catalog = cmp.Or(dir, config.Catalog)
 	config.Audit, config.Platform = io.Discard, platform.Credentials
 	d, err := deployment.New(ctx, config)
 	if err != nil {

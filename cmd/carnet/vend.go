@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,12 +107,7 @@ func (o *vendOptions) vend(cmd *cobra.Command, tenant, destination string) (*exc
 	if err != nil {
 		return nil, err
 	}
-	if o.dir != "" {
-		config.Catalog = o.dir
-	}
-	if o.runtime != "" {
-		config.Runtime = o.runtime
-	}
+	config.Catalog, config.Runtime = cmp.Or(o.dir, config.Catalog), cmp.Or(o.runtime, config.Runtime)
 	config.Audit, config.Platform = cmd.ErrOrStderr(), platform.Credentials
 	d, err := deployment.New(cmd.Context(), config)
 	if err != nil {
