@@ -41,7 +41,7 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 	if t.Disabled {
 		return linked
 	}
-	trunk := &trunk{at: map[string]exchange.Identity{}, runtime: l.Runtime}
+	trunk := &trunk{entered: map[arrow]exchange.Identity{}, runtime: l.Runtime}
 	for name, d := range t.Destinations {
 		if d.Disabled {
 			continue
@@ -101,7 +101,13 @@ func (u unlinkable) Vend(context.Context, exchange.Request) (*exchange.Credentia
 // behind the same identities share them and what they cache.
 type trunk struct {
 	runtime exchange.Identity
-	at      map[string]exchange.Identity // by the path of principals
+	entered map[arrow]exchange.Identity
+}
+
+// An arrow tells apart not only who is entered, but how: by which ExternalId, provider, entry.
+type arrow struct {
+	from exchange.Identity
+	to   exchange.Principal
 }
 
 // link is Chain.Link with the shared part linked once.
@@ -110,15 +116,15 @@ func (t *trunk) link(c exchange.Chain) (exchange.Identity, error) {
 	if err != nil || len(c) < 2 {
 		return end, err
 	}
-	shared, path := t.runtime, ""
+	shared := t.runtime
 	for _, p := range c[:len(c)-1] {
-		path += " → " + p.String()
-		if t.at[path] == nil {
-			if t.at[path], err = p.Enter(shared); err != nil {
+		next := arrow{shared, p}
+		if t.entered[next] == nil {
+			if t.entered[next], err = p.Enter(shared); err != nil {
 				return nil, err
 			}
 		}
-		shared = t.at[path]
+		shared = t.entered[next]
 	}
 	return c[len(c)-1].Enter(shared)
 }
