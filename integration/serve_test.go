@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -235,7 +236,18 @@ func TestTheHelperBesideAJob(t *testing.T) {
 func TestTheHelperIsForTheJobAlone(t *testing.T) {
 	l, dir := startSample(t)
 	_, outbound := workersTokens(t, l)
-	said := startHelper(t, []string{"JOB_TOKEN=" + outbound, "HOME=" + t.TempDir()}, "--url", startServer(t, l, "aws", dir), "--proof", "env:JOB_TOKEN")
+	file := filepath.Join(t.TempDir(), "token")
+	if err := errors.Join(os.WriteFile(file, []byte("left open"), 0o600), os.Chmod(file, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	said := startHelper(t, []string{"JOB_TOKEN=" + outbound, "HOME=" + t.TempDir()}, "--url", startServer(t, l, "aws", dir), "--proof", "env:JOB_TOKEN", "--token-file", file)
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 || read(t, file) == "left open" {
+		t.Errorf("the token is in a file of mode %v", info.Mode())
+	}
 	token := "http://" + said["GCE_METADATA_HOST"] + "/computeMetadata/v1/instance/service-accounts/default/token"
 	tryAll(t, []operation{
 		{"AWS's SDK with another token", func(ctx context.Context) error {

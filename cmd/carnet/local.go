@@ -75,15 +75,24 @@ func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
 // writeToken keeps the token off the screen and out of a container's log. SDKs take no
 // newline behind it.
 func (o *localOptions) writeToken(token string) (string, error) {
-	if o.tokenFile != "" {
-		return o.tokenFile, os.WriteFile(o.tokenFile, []byte(token), 0o600)
-	}
-	file, err := os.CreateTemp("", "carnet-token-")
+	file, err := o.newFile()
 	if err != nil {
 		return "", err
 	}
 	_, err = file.WriteString(token)
 	return file.Name(), errors.Join(err, file.Close())
+}
+
+// newFile makes one that only this user reads. What stands already under its name may be open
+// to others, and so is not written to.
+func (o *localOptions) newFile() (*os.File, error) {
+	if o.tokenFile == "" {
+		return os.CreateTemp("", "carnet-token-")
+	}
+	if err := os.Remove(o.tokenFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(o.tokenFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // A helper speaks to SDKs on loopback: what AWS's read from a container endpoint, and what
