@@ -88,7 +88,7 @@ func own(f fault) string {
 
 // switchedOn also lets in a user that was disabled.
 func switchedOn(f fault) string {
-	return f.sql() + "\n-- Where the user was disabled:\nALTER USER " + f.file.Snowflake.User + " SET DISABLED = FALSE;\n"
+	return f.sql() + "\n-- Where the user was disabled:\nALTER USER " + trust.SnowflakeName(f.file.Snowflake.User) + " SET DISABLED = FALSE;\n"
 }
 
 // tightened writes the whole of what should be there. On Google Cloud and in Snowflake more

@@ -169,8 +169,8 @@ func (s *Sheet) redshiftSQL(d *catalog.Destination) {
 // snowflakeSQL makes the user that knows the tenant by its issuer and subject.
 func (s *Sheet) snowflakeSQL() {
 	at := s.dest.Snowflake
-	user := plainOrQuoted(at.User)
-	role := cmp.Or(s.ask.Database.Role, strings.ToUpper(at.User)+"_ROLE")
+	user := SnowflakeName(at.User)
+	role := cmp.Or(s.ask.Database.Role, SnowflakeName(strings.ToUpper(at.User)+"_ROLE"))
 	s.sql("A role of its own: none of Snowflake's, which may far more.", "CREATE ROLE IF NOT EXISTS "+role+";")
 	s.sql("TYPE = SERVICE cannot have a password.", "CREATE USER IF NOT EXISTS "+user+" TYPE = SERVICE DEFAULT_ROLE = "+role+";")
 	if at.Login == catalog.SnowflakeKeyPair {
@@ -184,8 +184,9 @@ func (s *Sheet) snowflakeSQL() {
 	s.snowflakeGrants(role)
 }
 
-// plainOrQuoted leaves a plain name as it is, which Snowflake reads in upper case.
-func plainOrQuoted(name string) string {
+// SnowflakeName writes a name into a statement: a plain one as it is, which Snowflake reads in
+// upper case, any other in quotes.
+func SnowflakeName(name string) string {
 	if regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`).MatchString(name) {
 		return name
 	}

@@ -219,3 +219,23 @@ func TestNoProviderIsSaid(t *testing.T) {
 		t.Errorf("nothing is said of the provider: %+v", s)
 	}
 }
+
+// TestNoNameIsSyntax: a Snowflake user's name may have dashes and dots in it, and two dashes
+// would make a comment of what follows.
+func TestNoNameIsSyntax(t *testing.T) {
+	s, err := question{tenant: onAWS + "destinations:\n" + strings.Replace(frost, "user: CARNET", "user: sync--a.b@acme", 1) + ", external_id: frosts-id}\n", destination: "frost"}.sheet(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range s.SQL {
+		outside := ""
+		for i, part := range strings.Split(q.Text, `"`) {
+			if i%2 == 0 {
+				outside += part
+			}
+		}
+		if strings.Contains(outside, "SYNC") || strings.Contains(outside, "sync") {
+			t.Errorf("a name that is not plain stands without quotes: %s", q.Text)
+		}
+	}
+}
