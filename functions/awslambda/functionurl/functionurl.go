@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -119,18 +120,26 @@ func request(ctx context.Context, event json.RawMessage) (*http.Request, error) 
 	if who, err := caller.FromARN(at.Authorizer.IAM.UserARN); err == nil {
 		ctx = api.WithPrincipal(ctx, who)
 	}
-	url := "https://" + at.DomainName + e.RawPath
-	if e.RawQueryString != "" {
-		url += "?" + e.RawQueryString
-	}
-	r, err := http.NewRequestWithContext(ctx, at.HTTP.Method, url, body)
+	r, err := http.NewRequestWithContext(ctx, at.HTTP.Method, "https://"+at.DomainName+"/", body)
 	if err != nil {
 		return nil, ErrNotURL
 	}
+	r.URL = e.at(r.URL)
 	for name, value := range e.Headers {
 		r.Header.Add(name, value)
 	}
 	return r, nil
+}
+
+// at is the event's place on a host. A path that is none, such as /%zz, stays as it is and
+// leads nowhere: whoever sends one is told so, and the function has not failed.
+func (e *urlEvent) at(host *url.URL) *url.URL {
+	u, err := url.Parse("https://" + host.Host + e.RawPath)
+	if err != nil {
+		u = &url.URL{Scheme: host.Scheme, Host: host.Host, Path: e.RawPath}
+	}
+	u.RawQuery = e.RawQueryString
+	return u
 }
 
 func (e *urlEvent) body() (io.Reader, error) {

@@ -100,6 +100,22 @@ func TestForgedEvents(t *testing.T) {
 	}
 }
 
+// TestAPathThatIsNone is the caller's mistake and answered as one: an error of the function's
+// would let every stranger at the token door set off the alarm on them.
+func TestAPathThatIsNone(t *testing.T) {
+	for _, path := range []string{"/v1/%zz", "/100%", "/%", "/a b", `/\u0001`} {
+		seen := ""
+		u := functionurl.URL{API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = r.URL.Path
+			w.WriteHeader(http.StatusNotFound)
+		})}
+		event := bytes.ReplaceAll(sample(t), []byte(`"/my/path"`), []byte(`"`+path+`"`))
+		if answer, err := u.Buffer(t.Context(), event); err != nil || answer.StatusCode != http.StatusNotFound || !strings.HasPrefix(seen, "/") {
+			t.Errorf("%q: %d, %v, and the handler sees %q", path, answer.StatusCode, err, seen)
+		}
+	}
+}
+
 // TestAnAnswerStillGetsOut: a request ends half a second before Lambda's deadline.
 func TestAnAnswerStillGetsOut(t *testing.T) {
 	event := sample(t)
