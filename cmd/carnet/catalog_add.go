@@ -264,6 +264,9 @@ func (o *addOptions) destination(cmd *cobra.Command, p *prompter, name string, d
 	if err != nil {
 		return nil, err
 	}
+	if kind == "" {
+		return nil, errors.New("missing: write --kind s3, redshift, gcs, bigquery or snowflake, or run it on a terminal, where it asks")
+	}
 	if err := refuseFlags(cmd.Flags(), kind, "kind "+kind); err != nil {
 		return nil, err
 	}
@@ -376,7 +379,14 @@ func (o *addOptions) tell(cmd *cobra.Command, done added) error {
 	if done.ExternalID != "" {
 		fmt.Fprintf(w, "Its ExternalId is %s.\n", done.ExternalID)
 	}
-	_, err := fmt.Fprintf(w, "Next: carnet catalog lint, and what each owner applies:\n  carnet trust %s --for operator\n  carnet trust %s --for third-party\n", name, name)
+	if done.NewTenant && len(o.callers) == 0 {
+		fmt.Fprintln(w, "Nobody may ask for it yet: name the jobs under callers: in the file.")
+	}
+	_, err := fmt.Fprintf(w, `Next: carnet catalog lint, then what each owner applies, and when they have:
+  carnet trust %[1]s --for operator
+  carnet trust %[1]s --for third-party
+  carnet check %[1]s --probe --record
+`, name)
 	return err
 }
 

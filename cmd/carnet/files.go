@@ -40,7 +40,7 @@ func openCatalog(dir string) (catalogFiles, error) {
 func (c catalogFiles) operator(ctx context.Context) (*catalog.Operator, error) {
 	text, _, err := c.Read(ctx, "carnet.yaml")
 	if err != nil {
-		return nil, fmt.Errorf("reading the operator's file: %w", err)
+		return nil, fmt.Errorf("reading the operator's file: %w: write --catalog, or set CARNET_CATALOG, to the folder that has carnet.yaml in it", err)
 	}
 	return catalog.ParseOperator("carnet.yaml", text)
 }

@@ -172,10 +172,15 @@ func shortName(principal string) string {
 	return name
 }
 
+// short names both ends of an edge. What no cloud was asked for has none, and a role that may
+// not ask for its own login broke at its own policies.
 func short(edge string) string {
 	from, to, ok := strings.Cut(edge, " → ")
-	if !ok {
-		return edge
+	switch {
+	case !ok:
+		return "carnet itself"
+	case from == to:
+		return shortName(from) + ", by its policies"
 	}
 	return shortName(from) + " → " + shortName(to)
 }

@@ -79,6 +79,9 @@ func (r *remote) prove(u *url.URL, web *http.Client) (client.Proof, error) {
 			return "", fmt.Errorf("%s is not set", rest)
 		}), nil
 	}
+	if kind == "" {
+		return nil, fmt.Errorf("--proof is missing: %s is no address of a cloud's, so write sigv4, google, cloudrun, file:PATH or env:NAME", u.Hostname())
+	}
 	return nil, fmt.Errorf("--proof is %q: write sigv4, google, cloudrun, file:PATH or env:NAME", r.proof)
 }
 

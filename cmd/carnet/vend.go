@@ -122,10 +122,10 @@ func (o *vendOptions) vend(cmd *cobra.Command, tenant, destination string) (*exc
 func explain(err error) error {
 	var edge *exchange.EdgeError
 	if errors.As(err, &edge) && edge.Reason == exchange.Refused {
-		return fmt.Errorf("%w\nthe %s can mend this edge", err, edge.Owner)
+		return fmt.Errorf("%w\n%s can mend this edge: `carnet check` prints the change", err, party(edge.Owner))
 	}
 	if errors.Is(err, exchange.ErrDenied) {
-		return fmt.Errorf("%w: the catalog has no such tenant or destination, or it is disabled", err)
+		return fmt.Errorf("%w: the catalog has no such tenant or destination, or it is disabled: `carnet catalog list` shows what there is", err)
 	}
 	return err
 }

@@ -68,6 +68,9 @@ func (r *reader) notYAML(err error) {
 		line, _ = strconv.Atoi(m[1])
 		message = message[len(m[0]):]
 	}
+	if message == "found character that cannot start any token" {
+		message += ": if it is a tab, indent with spaces"
+	}
 	r.problems = append(r.problems, Problem{r.file, line, "is not YAML: " + message})
 }
 
@@ -220,7 +223,7 @@ func quoted(n *yaml.Node) string {
 func (m *mapping) must(key, example string) string {
 	if !m.has(key) {
 		m.taken = append(m.taken, key)
-		m.bad(m.node, "%s has no %s: write `%s: %s`", m.what, key, key, example)
+		m.bad(m.node, "%s has no %s: write one like `%s: %s`", m.what, key, key, example)
 		return ""
 	}
 	return m.text(key)
@@ -248,13 +251,22 @@ func (m *mapping) oneOf(key, otherwise string, words ...string) string {
 		return otherwise
 	}
 	if !slices.Contains(words, s) {
-		m.bad(m.at(key), "%s: %s is %q: write %s", m.what, key, s, strings.Join(words, " or "))
+		m.bad(m.at(key), "%s: %s is %q: write %s", m.what, key, s, either(words))
 	}
 	return s
 }
 
 // flag takes true or false, in these letters: YAML has True and TRUE as well, and a tenant
 // must not be served because of how somebody wrote that it is disabled.
+// either lists words as a sentence does: read, write or read_write.
+func either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 func (m *mapping) flag(key string) bool {
 	n := m.take(key)
 	if n == nil {

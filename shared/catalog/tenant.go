@@ -374,7 +374,7 @@ func (m *mapping) date(key string) time.Time {
 	}
 	day, err := time.Parse(time.DateOnly, n.Value)
 	if err != nil {
-		m.bad(n, "%s: %s is %q: write a day, 2026-11-20", m.what, key, n.Value)
+		m.bad(n, "%s: %s is %q: write a day, such as 2026-11-20", m.what, key, n.Value)
 	}
 	return day
 }

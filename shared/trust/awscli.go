@@ -14,7 +14,7 @@ import (
 // which does no harm: what follows gives it the policies.
 func (s *Sheet) awsCLI() (string, error) {
 	if len(s.Roles) == 0 {
-		return "", s.wrong(AWSCLI, fmt.Sprintf("%s/%s has nothing on AWS for the %s", s.Tenant, s.Destination, s.For))
+		return "", s.wrong(AWSCLI, fmt.Sprintf("%s/%s has nothing on AWS for %s to apply", s.Tenant, s.Destination, s.owner()))
 	}
 	var b strings.Builder
 	b.WriteString(commented("#", "", s.title()...))

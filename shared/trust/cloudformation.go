@@ -11,7 +11,7 @@ import (
 func (s *Sheet) cloudFormation() (string, error) {
 	roles := s.whole()
 	if len(roles) == 0 {
-		return "", s.wrong(CloudFormation, fmt.Sprintf("%s/%s has no role on AWS for the %s to make", s.Tenant, s.Destination, s.For))
+		return "", s.wrong(CloudFormation, fmt.Sprintf("%s/%s has no role on AWS for %s to create", s.Tenant, s.Destination, s.owner()))
 	}
 	var b strings.Builder
 	b.WriteString(commented("#", "", s.title()...))

@@ -11,7 +11,7 @@ import (
 // which does no harm; a binding that stands already is no failure.
 func (s *Sheet) gcloud() (string, error) {
 	if s.Google.empty() {
-		return "", s.wrong(Gcloud, fmt.Sprintf("%s/%s has nothing on Google Cloud for the %s", s.Tenant, s.Destination, s.For))
+		return "", s.wrong(Gcloud, fmt.Sprintf("%s/%s has nothing on Google Cloud for %s to apply", s.Tenant, s.Destination, s.owner()))
 	}
 	var b strings.Builder
 	b.WriteString(commented("#", "", s.title()...))

@@ -60,7 +60,7 @@ func (s *Sheet) Write(w io.Writer, f Format, o Options) error {
 	case SQLText:
 		text, err = s.sqlText()
 	default:
-		return fmt.Errorf("%w: %q is none: write json, terraform, cloudformation, aws, gcloud or sql", ErrFormat, f)
+		return fmt.Errorf("%w: %q is not one of them: write json, terraform, cloudformation, aws, gcloud or sql", ErrFormat, f)
 	}
 	if err != nil {
 		return err
@@ -71,13 +71,17 @@ func (s *Sheet) Write(w io.Writer, f Format, o Options) error {
 
 // wrong says which format fits, where this one has nothing of the sheet.
 func (s *Sheet) wrong(f Format, why string) error {
-	return fmt.Errorf("%w: %s, and %s prints none of that: write --as %s", ErrFormat, why, f, s.Usual())
+	return fmt.Errorf("%w: %s prints nothing here, since %s: write --as %s", ErrFormat, f, why, s.Usual())
+}
+
+// owner is who applies the sheet, in words.
+func (s *Sheet) owner() string {
+	return map[exchange.Owner]string{exchange.ThirdParty: "the third party", exchange.TenantSide: "the tenant", exchange.Operator: "the operator"}[s.For]
 }
 
 // title says what the text is and whose.
 func (s *Sheet) title() []string {
-	who := map[exchange.Owner]string{exchange.ThirdParty: "the third party", exchange.TenantSide: "the tenant", exchange.Operator: "the operator"}[s.For]
-	lines := []string{fmt.Sprintf("%s/%s, a destination of kind %s: what %s applies.", s.Tenant, s.Destination, s.Kind, who)}
+	lines := []string{fmt.Sprintf("%s/%s, a destination of kind %s: what %s applies.", s.Tenant, s.Destination, s.Kind, s.owner())}
 	if s.For != exchange.ThirdParty {
 		lines = append(lines, "It holds what all destinations of "+s.Tenant+" need of the same identities.")
 	}
@@ -225,7 +229,7 @@ func (g Google) json() *jsonGoogle {
 // sqlText is what an administrator of the database runs.
 func (s *Sheet) sqlText() (string, error) {
 	if len(s.SQL) == 0 {
-		return "", s.wrong(SQLText, fmt.Sprintf("%s is no database of the %s's", s.Kind, s.For))
+		return "", s.wrong(SQLText, fmt.Sprintf("a destination of kind %s has no SQL for %s", s.Kind, s.owner()))
 	}
 	var b strings.Builder
 	b.WriteString(commented("--", "", s.title()...))

@@ -1,6 +1,7 @@
 package tour
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type refusal struct {
 	warm bool
 	// misuse uses the credential where it must not be good.
 	misuse func(context.Context, *Tour, *exchange.Credential) error
+	at     string // where it is misused, if not at its own place
 	caller string // a role that asks in the place of the jobs'
 	// inside asks the broker itself: where the clouds' clock is moved, a caller's own
 	// proof would be the first to expire.
@@ -55,6 +57,8 @@ const (
 	globexsID = "8b7f2d94-51c6-4d7e-9a34-c2e90b6f1a58"
 	frostsID  = "6b1f0c52-2f6e-4d0a-9c1b-7e5a3d8f4b26"
 	someID    = "00000000-0000-4000-8000-000000000000"
+
+	globexsAccount = "GLOBEX-EU" // at Snowflake
 )
 
 func replace(pairs ...string) func(string) string {
@@ -79,8 +83,8 @@ func refusals() []refusal {
 		{attempt: "a table nobody granted", runtime: "gcp", tenant: "acme", destination: "marts", misuse: salaries},
 		{attempt: "a table nobody granted", runtime: "aws", tenant: "globex", destination: "marts", misuse: salaries},
 		{attempt: "a password after its time", runtime: "aws", tenant: "acme", destination: "marts", misuse: tooLate},
-		{attempt: "one Snowflake account's token at another", runtime: "aws", tenant: "acme", destination: "frost", misuse: elsewhere},
-		{attempt: "one Snowflake account's token at another", runtime: "gcp", tenant: "acme", destination: "frost", misuse: elsewhere},
+		{attempt: "one Snowflake account's token at another", runtime: "aws", tenant: "acme", destination: "frost", misuse: elsewhere, at: globexsAccount},
+		{attempt: "one Snowflake account's token at another", runtime: "gcp", tenant: "acme", destination: "frost", misuse: elsewhere, at: globexsAccount},
 		{attempt: "a token for a wrong audience", runtime: "gcp", tenant: "acme", destination: "frost", edit: replace(frostsID, someID), misuse: asMeant},
 		{attempt: "an audience the role may not name", runtime: "aws", tenant: "acme", destination: "frost", edit: replace(frostsID, someID)},
 		{attempt: "a key pair's token after its time", runtime: "aws", tenant: "acme", destination: "ledger", misuse: tooLate},
@@ -125,7 +129,7 @@ func (t *Tour) refuse(ctx context.Context, r refusal) (Row, error) {
 	row.Millis = float64(time.Since(start).Microseconds()) / 1000
 	row.outcome(err, d.last())
 	if err == nil && r.misuse != nil {
-		row.misused(cred, r.misuse(ctx, t, cred))
+		row.misused(cmp.Or(r.at, placeOf(cred)), r.misuse(ctx, t, cred))
 	}
 	return row, nil
 }
@@ -162,8 +166,10 @@ func (t *Tour) edited(r refusal) (string, error) {
 	return dir, os.WriteFile(file, []byte(changed), 0o600)
 }
 
-// misused says how the data plane answered to a credential where it is no good.
-func (r *Row) misused(cred *exchange.Credential, err error) {
+// misused says how the data plane answered to a credential where it is no good. Its edge
+// begins at the identity that ends the chain: a session has a random name, and tells nobody
+// which role it is of.
+func (r *Row) misused(at string, err error) {
 	var api smithy.APIError
 	var answer *useError
 	var sql *pgconn.PgError
@@ -184,11 +190,12 @@ func (r *Row) misused(cred *exchange.Credential, err error) {
 	default:
 		r.Outcome, r.Code = "failed", err.Error()
 	}
-	for _, at := range []string{"bucket", "database", "account"} {
-		if name := cred.Place[at]; name != "" {
-			r.Edge = cred.Principal + " → " + name
-		}
-	}
+	r.Edge = r.Chain[len(r.Chain)-1] + " → " + at
+}
+
+// placeOf names where a credential is good: each kind of place has one of these.
+func placeOf(cred *exchange.Credential) string {
+	return cmp.Or(cred.Place["bucket"], cred.Place["database"], cred.Place["account"])
 }
 
 // outside goes one folder away from the credential's own.
@@ -218,7 +225,7 @@ func elsewhere(ctx context.Context, t *Tour, cred *exchange.Credential) error {
 	if err != nil {
 		return err
 	}
-	return useSnowflakeAt(ctx, machine.Client(), cred, "GLOBEX-EU", "globex-eu.snowflakecomputing.com")
+	return useSnowflakeAt(ctx, machine.Client(), cred, globexsAccount, "globex-eu.snowflakecomputing.com")
 }
 
 func twoHoursLater(t *Tour) func() {

@@ -48,6 +48,9 @@ func TestEveryChainVendsAndEveryRefusalIsRefused(t *testing.T) {
 			t.Errorf("%s: %s (%s) at %s, used %v", name, r.Outcome, r.Code, r.Edge, r.Used)
 			continue
 		}
+		if from, _, ok := strings.Cut(r.Edge, " → "); ok && !slices.Contains(r.Chain, from) {
+			t.Errorf("%s broke at %s, which begins at none of %v", name, r.Edge, r.Chain)
+		}
 		if r.Outcome != "vended" {
 			continue
 		}

@@ -168,6 +168,9 @@ func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
 	}
 	grant := granted
 	if asked.Access != "" {
+		if !known(asked.Access) {
+			return grant, false, fmt.Errorf("%w: access is %q: write read, write or read_write", exchange.ErrBadRequest, asked.Access)
+		}
 		if !within(asked.Access, granted.Access) {
 			return grant, false, fmt.Errorf("%w: access %q is more than the catalog grants (%s)", exchange.ErrBadRequest, asked.Access, granted.Access)
 		}
@@ -184,9 +187,12 @@ func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
 	return grant, !same, nil
 }
 
+func known(a exchange.Access) bool {
+	return a == exchange.Read || a == exchange.Write || a == exchange.ReadWrite
+}
+
 func within(asked, granted exchange.Access) bool {
-	known := asked == exchange.Read || asked == exchange.Write || asked == exchange.ReadWrite
-	return known && (!asked.CanRead() || granted.CanRead()) && (!asked.CanWrite() || granted.CanWrite())
+	return (!asked.CanRead() || granted.CanRead()) && (!asked.CanWrite() || granted.CanWrite())
 }
 
 func narrowPrefixes(granted, asked []string) ([]string, error) {
@@ -199,7 +205,7 @@ func narrowPrefixes(granted, asked []string) ([]string, error) {
 			p += "/" // "acme" must not reach "acme-2"
 		}
 		if !slices.ContainsFunc(granted, func(g string) bool { return strings.HasPrefix(p, g) }) {
-			return nil, fmt.Errorf("%w: prefix %q is outside what the catalog grants", exchange.ErrBadRequest, p)
+			return nil, fmt.Errorf("%w: prefix %q is outside what the catalog grants (%s)", exchange.ErrBadRequest, p, strings.Join(granted, ", "))
 		}
 		prefixes = append(prefixes, p)
 	}
