@@ -57,11 +57,12 @@ type handler struct {
 	seats  chan struct{} // nil: as many as come
 }
 
-// A route is a method and a path, in which {t} and {d} stand for a name. Whatever goes
-// wrong on it, a panic too, is told in the shape that its readers know.
+// A route is a method and a path, in which {t} and {d} stand for a name. serve gives the
+// answer of status 200. Whatever goes wrong, a panic too, is told by fail, in the shape that
+// the route's readers know.
 type route struct {
 	method, path string
-	serve        func(*call)
+	serve        func(*call) ([]byte, error)
 	fail         func(*call, error)
 }
 
@@ -97,7 +98,7 @@ func routes() []route {
 		{http.MethodPost, "/v1/token", (*call).token, (*call).failToken},
 		{http.MethodPost, "/v1/check", (*call).check, (*call).fail},
 		{http.MethodGet, "/healthz", (*call).health, (*call).fail},
-		{http.MethodGet, "/readyz", (*call).ready, (*call).fail},
+		{http.MethodGet, "/readyz", (*call).ready, (*call).failReady},
 	}
 }
 
@@ -168,16 +169,25 @@ var errBusy = errors.New("too many requests at a time")
 // is neither dead nor unready.
 func (c *call) seated() {
 	if c.seats == nil || !strings.HasPrefix(c.to.path, "/v1/") {
-		c.to.serve(c)
+		c.serve()
 		return
 	}
 	select {
 	case c.seats <- struct{}{}:
 		defer func() { <-c.seats }()
-		c.to.serve(c)
+		c.serve()
 	default:
 		c.to.fail(c, errBusy)
 	}
+}
+
+func (c *call) serve() {
+	out, err := c.to.serve(c)
+	if err != nil {
+		c.to.fail(c, err)
+		return
+	}
+	c.send(http.StatusOK, out)
 }
 
 func match(pattern, path string) (args []string, ok bool) {
@@ -199,17 +209,20 @@ func match(pattern, path string) (args []string, ok bool) {
 	return args, true
 }
 
-func (c *call) health() { c.send(http.StatusOK, []byte(`{"status":"up"}`)) }
+func (c *call) health() ([]byte, error) { return []byte(`{"status":"up"}`), nil }
 
-func (c *call) ready() {
+func (c *call) ready() ([]byte, error) {
 	if c.Ready != nil {
 		if err := c.Ready(c.r.Context()); err != nil {
-			c.Log.Warn("not ready", "request_id", c.id, "error", err.Error())
-			c.send(http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
-			return
+			return nil, err
 		}
 	}
-	c.send(http.StatusOK, []byte(`{"status":"ready"}`))
+	return []byte(`{"status":"ready"}`), nil
+}
+
+func (c *call) failReady(err error) {
+	c.Log.Warn("not ready", "request_id", c.id, "error", err.Error())
+	c.send(http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
 }
 
 // send writes a whole answer. The content type has no charset: the Go SDK would take

@@ -1,36 +1,26 @@
 package api
 
 import (
-	"net/http"
-
 	"carnet.dev/carnet/shared/exchange"
 )
 
 // check answers POST /v1/check: what was found of a chain, whatever that is. Nobody is
 // named in it.
-func (c *call) check() {
-	who, err := c.who()
+func (c *call) check() ([]byte, error) {
+	who, text, err := c.asked()
 	if err != nil {
-		c.fail(err)
-		return
-	}
-	text, err := c.body(jsonType)
-	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	req, probe, err := parseCheck(text)
 	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	req.ID, req.Caller = c.id, who
 	report, err := c.Check(c.r.Context(), req, probe)
 	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
-	c.send(http.StatusOK, encoded(report.Told()))
+	return encoded(report.Told()), nil
 }
 
 func parseCheck(text []byte) (req exchange.Request, probe bool, err error) {

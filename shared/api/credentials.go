@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -25,29 +24,27 @@ const (
 )
 
 // credentials answers POST /v1/credentials.
-func (c *call) credentials() {
-	who, err := c.who()
+func (c *call) credentials() ([]byte, error) {
+	who, text, err := c.asked()
 	if err != nil {
-		c.fail(err)
-		return
-	}
-	text, err := c.body(jsonType)
-	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	req, err := parse(text)
 	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	req.ID, req.Caller = c.id, who
-	out, err := c.vended(req)
+	return c.vended(req)
+}
+
+// asked verifies the caller before anything is read, and then reads what is asked, as JSON.
+func (c *call) asked() (exchange.Caller, []byte, error) {
+	who, err := c.who()
 	if err != nil {
-		c.fail(err)
-		return
+		return who, nil, err
 	}
-	c.send(http.StatusOK, out)
+	text, err := c.body(jsonType)
+	return who, text, err
 }
 
 func (c *call) vended(req exchange.Request) ([]byte, error) {
@@ -60,29 +57,21 @@ func (c *call) vended(req exchange.Request) ([]byte, error) {
 
 // batch answers POST /v1/credentials:batch: one result or error for each request, in
 // their order.
-func (c *call) batch() {
-	who, err := c.who()
+func (c *call) batch() ([]byte, error) {
+	who, text, err := c.asked()
 	if err != nil {
-		c.fail(err)
-		return
-	}
-	text, err := c.body(jsonType)
-	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	raw, err := object(text, "requests")
 	if err != nil {
-		c.fail(err)
-		return
+		return nil, err
 	}
 	list, _ := raw.Get("requests")
 	var all []json.RawMessage
 	if json.Unmarshal(list, &all) != nil || len(all) == 0 || len(all) > maxBatch {
-		c.fail(bad("requests is a list of 1 to %d requests", maxBatch))
-		return
+		return nil, bad("requests is a list of 1 to %d requests", maxBatch)
 	}
-	c.send(http.StatusOK, c.results(who, all))
+	return c.results(who, all), nil
 }
 
 func (c *call) results(who exchange.Caller, all []json.RawMessage) []byte {
@@ -131,24 +120,7 @@ func (c *call) result(who exchange.Caller, text []byte, id string) (out []byte) 
 }
 
 // container answers an AWS SDK.
-func (c *call) container() {
-	out, err := c.containerAnswer()
-	if err != nil {
-		c.failContainer(err)
-		return
-	}
-	c.send(http.StatusOK, out)
-}
-
-// failContainer answers with an error in the shape of a container endpoint's.
-// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-func (c *call) failContainer(err error) {
-	p := c.problem(err)
-	c.headers(p)
-	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))
-}
-
-func (c *call) containerAnswer() ([]byte, error) {
+func (c *call) container() ([]byte, error) {
 	who, err := c.who()
 	if err != nil {
 		return nil, err
@@ -163,6 +135,14 @@ func (c *call) containerAnswer() ([]byte, error) {
 		return nil, err
 	}
 	return wire.AWSContainer(cred)
+}
+
+// failContainer answers with an error in the shape of a container endpoint's.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+func (c *call) failContainer(err error) {
+	p := c.problem(err)
+	c.headers(p)
+	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))
 }
 
 // isUnauthenticated tells whether an error means that nobody was verified.

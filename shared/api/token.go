@@ -36,13 +36,24 @@ func Audience(tenant, destination string) string {
 // token answers POST /v1/token: the caller's own proof is the subject token, and what it
 // is exchanged for is a destination's access token.
 // https://www.rfc-editor.org/rfc/rfc8693
-func (c *call) token() {
-	out, err := c.exchanged()
+func (c *call) token() ([]byte, error) {
+	form, err := c.form()
 	if err != nil {
-		c.failToken(err)
-		return
+		return nil, err
 	}
-	c.send(http.StatusOK, out)
+	tenant, destination, ok := target(form.Get("audience"))
+	if !ok {
+		return nil, fmt.Errorf("%w: %w", errTarget, bad("audience is no %s", Audience("TENANT", "DESTINATION")))
+	}
+	who, err := c.subject(form.Get("subject_token"))
+	if err != nil {
+		return nil, err
+	}
+	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: tokenTTL})
+	if err != nil {
+		return nil, err
+	}
+	return wire.TokenExchange(cred)
 }
 
 // failToken answers with an error in the shape of RFC 6749.
@@ -75,26 +86,6 @@ func oauth(err error, p problem) (int, string) {
 		return p.status, "temporarily_unavailable"
 	}
 	return p.status, "server_error"
-}
-
-func (c *call) exchanged() ([]byte, error) {
-	form, err := c.form()
-	if err != nil {
-		return nil, err
-	}
-	tenant, destination, ok := target(form.Get("audience"))
-	if !ok {
-		return nil, fmt.Errorf("%w: %w", errTarget, bad("audience is no %s", Audience("TENANT", "DESTINATION")))
-	}
-	who, err := c.subject(form.Get("subject_token"))
-	if err != nil {
-		return nil, err
-	}
-	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: tokenTTL})
-	if err != nil {
-		return nil, err
-	}
-	return wire.TokenExchange(cred)
 }
 
 // form reads the parameters, each of which may be there once.
