@@ -167,6 +167,6 @@ func (s Session) sdk() aws.Credentials {
 }
 
 // Host is where a service of the cloud's Region answers.
-func (c *Cloud) Host(service string) string {
-	return service + "." + c.region + "." + DNSSuffix(c.region)
-}
+func (c *Cloud) Host(service string) string { return host(service, c.region) }
+
+func host(service, region string) string { return service + "." + region + "." + DNSSuffix(region) }

@@ -103,8 +103,7 @@ func (e *callError) untimely() bool {
 }
 
 func (c *Cloud) once(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read reader) (string, error) {
-	to := "https://" + service + "." + region + "." + DNSSuffix(region) + "/"
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host(service, region)+"/", bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}

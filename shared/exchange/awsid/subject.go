@@ -83,8 +83,8 @@ type signedHeader struct {
 const targetResource = "X-Goog-Cloud-Target-Resource"
 
 func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Credentials, region, audience string, now time.Time) (string, error) {
-	host := "sts." + region + "." + DNSSuffix(region)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+host+"?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	at := host("sts", region)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+at+"?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	if err != nil {
 		return "", fmt.Errorf("region %q makes no host name: %w", region, err)
 	}
@@ -93,7 +93,7 @@ func signCallerIdentity(ctx context.Context, signer *v4.Signer, creds aws.Creden
 		return "", fmt.Errorf("signing GetCallerIdentity: %w", err)
 	}
 	headers := make([]signedHeader, 0, len(req.Header)+1)
-	headers = append(headers, signedHeader{"Host", host})
+	headers = append(headers, signedHeader{"Host", at})
 	for key := range req.Header {
 		headers = append(headers, signedHeader{key, req.Header.Get(key)})
 	}

@@ -3,13 +3,8 @@ package gcpid
 import (
 	"context"
 	"encoding/base64"
-	"net/http"
 	"time"
-
-	"carnet.dev/carnet/shared/exchange"
 )
-
-const secretsURL = "https://secretmanager.googleapis.com/v1/"
 
 // A secretVersion is as Secret Manager lists it, the newest first.
 // https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/list
@@ -35,7 +30,7 @@ func (i *Identity) versions(ctx context.Context, secret string) ([]secretVersion
 	var answer struct {
 		Versions []secretVersion `json:"versions"`
 	}
-	err := i.keeping(ctx, secret, "secretmanager.versions.list", http.MethodGet, secretsURL+secret+"/versions?filter=state:ENABLED&pageSize=100", nil, &answer)
+	_, err := i.secrets(ctx, secret, "list", secret+"/versions?filter=state:ENABLED&pageSize=100", nil, &answer)
 	return answer.Versions, err
 }
 
@@ -48,7 +43,7 @@ const keptVersions = 2
 func (i *Identity) Deliver(ctx context.Context, secret, _ string, text []byte) error {
 	body := map[string]any{"payload": map[string]string{"data": base64.StdEncoding.EncodeToString(text)}}
 	var added secretVersion
-	if err := i.keeping(ctx, secret, "secretmanager.versions.add", http.MethodPost, secretsURL+secret+":addVersion", body, &added); err != nil {
+	if _, err := i.secrets(ctx, secret, "add", secret+":addVersion", body, &added); err != nil {
 		return err
 	}
 	versions, err := i.versions(ctx, secret)
@@ -56,28 +51,9 @@ func (i *Identity) Deliver(ctx context.Context, secret, _ string, text []byte) e
 		return nil
 	}
 	for _, old := range versions[keptVersions:] {
-		if i.keeping(ctx, secret, "secretmanager.versions.destroy", http.MethodPost, secretsURL+old.Name+":destroy", map[string]any{}, &added) != nil {
+		if _, err := i.secrets(ctx, secret, "destroy", old.Name+":destroy", map[string]any{}, &added); err != nil {
 			return nil
 		}
-	}
-	return nil
-}
-
-// keeping makes one call to Secret Manager as the identity itself.
-func (i *Identity) keeping(ctx context.Context, secret, op, method, to string, body, answer any) error {
-	edge := exchange.Edge{From: i.email, To: secret, Op: op}
-	own, err := i.self(ctx)
-	if err != nil {
-		return exchange.AtEdge(err, edge, nil)
-	}
-	if method == http.MethodPost {
-		err = i.cloud.post(ctx, to, own.Value, body, answer, &edge)
-	} else {
-		header := http.Header{"Authorization": {"Bearer " + own.Value.Reveal()}}
-		err = i.cloud.send(ctx, method, to, header, nil, into(answer), &edge)
-	}
-	if err != nil {
-		return failed(err, edge, own.Trail)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@
 // [Provider] of a workload identity pool, and impersonates with what that gives.
 //
 // Google is spoken to in REST, since its gRPC clients would double the size of a
-// function. There are four calls, each a few fields of JSON.
+// function. Each call is a few fields of JSON.
 package gcpid
 
 import (

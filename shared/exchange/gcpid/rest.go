@@ -18,10 +18,8 @@ import (
 	"carnet.dev/carnet/shared/strict"
 )
 
-const (
-	// maxAnswer bounds a response. Google documents 12,288 bytes for a token.
-	maxAnswer = 1 << 20
-)
+// maxAnswer bounds a response. Google documents 12,288 bytes for a token.
+const maxAnswer = 1 << 20
 
 // post sends JSON with a bearer token. The upstream's id of the call goes into the
 // edge.
