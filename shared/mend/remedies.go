@@ -83,7 +83,7 @@ func name(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 func theirs(f fault) string { return f.applied(f.Owner, f.to, nil) }
 
 func own(f fault) string {
-	return f.applied(f.Owner, f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+	return f.applied(f.Owner, f.from, (*trust.Sheet).WithoutTrust)
 }
 
 // switchedOn also lets in a user that was disabled.
@@ -128,7 +128,7 @@ func accountOn(f fault) string {
 // reader lets the runtime read the secret.
 func reader(f fault) string {
 	if strings.HasPrefix(f.to, "arn:") {
-		return f.applied(exchange.Operator, f.from, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+		return f.applied(exchange.Operator, f.from, (*trust.Sheet).WithoutTrust)
 	}
 	secret, _, _ := strings.Cut(f.to, "/versions/")
 	return f.applied(exchange.Operator, secret, nil)
@@ -354,7 +354,7 @@ var remedies = map[string]remedy{
 	"login_not_allowed": {
 		says("%s may not ask for the login of %s.", "to", "dest"), "",
 		func(f fault) string {
-			return f.applied(exchange.ThirdParty, f.to, func(s *trust.Sheet) *trust.Sheet { return s.Without(true, false) })
+			return f.applied(exchange.ThirdParty, f.to, (*trust.Sheet).WithoutTrust)
 		}, iamSpreads,
 	},
 	"user_unknown": {

@@ -46,17 +46,6 @@ func (g Google) made(b *strings.Builder) {
 	}
 }
 
-func (p Pool) commands() string {
-	mapping := p.Mapping()
-	// A mapping's values have commas in them only if gcloud is told another separator.
-	// https://cloud.google.com/sdk/gcloud/reference/topic/escaping
-	pairs := "^;^google.subject=" + mapping["google.subject"] + ";attribute.aws_role=" + mapping["attribute.aws_role"]
-	return shell("gcloud", "iam", "workload-identity-pools", "create", p.Pool, "--project", p.Number, "--location", "global") + "\n" +
-		shell("gcloud", "iam", "workload-identity-pools", "providers", "create-aws", p.Provider, "--project", p.Number, "--location", "global",
-			"--workload-identity-pool", p.Pool, "--account-id", p.Account,
-			"--attribute-mapping", pairs, "--attribute-condition", p.Condition()) + "\n"
-}
-
 // command adds one binding. --condition None answers the question that gcloud otherwise
 // asks where a policy has conditions.
 func (b Binding) command() string {

@@ -60,14 +60,6 @@ type Binding struct {
 	Why       string `json:"why"`
 }
 
-// A Pool is a third party's own, with the provider that the catalog names.
-type Pool struct {
-	Number, Pool, Provider string
-	Account                string // that the provider trusts
-	Roles                  []string
-	Why                    string
-}
-
 func (s *Sheet) bind(b Binding) {
 	same := func(have Binding) bool {
 		have.Why = b.Why
@@ -172,42 +164,6 @@ func (s *Sheet) entry(account, permission string) (role, why string) {
 	}
 	return s.custom(project, "carnetEnter", "An account's access token, and nothing else. The predefined Token Creator would also let its holder sign as the account.", getToken),
 		"Exactly this identity may have the account's access token." + on
-}
-
-// ownPool is the pool that a third party, or a tenant, makes for a role to enter by.
-func (s *Sheet) ownPool(from, to string) {
-	a := s.account(to)
-	if a == nil || a.Provider == "" || slices.ContainsFunc(s.op.Providers, func(p catalog.Provider) bool { return p.Name == a.Provider }) {
-		return
-	}
-	parts := strings.Split(a.Provider, "/") // //iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/P/providers/Q
-	p := Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: accountOf(from),
-		Why: "A pool of your own, which this one role enters: an AWS provider would otherwise take every role of the account. " +
-			"The subject leaves the session's name out, since google.subject has room for 127 bytes."}
-	for i := range s.Google.Pools {
-		if have := &s.Google.Pools[i]; have.Pool == p.Pool && have.Provider == p.Provider {
-			have.Roles = with(have.Roles, from)
-			return
-		}
-	}
-	p.Roles = []string{from}
-	s.Google.Pools = append(s.Google.Pools, p)
-}
-
-// Mapping of the provider's attributes. A custom mapping drops the default aws_role.
-// https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds#mappings-and-conditions
-func (p Pool) Mapping() map[string]string {
-	const role = "'arn:aws:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
-	return map[string]string{"google.subject": role, "attribute.aws_role": role}
-}
-
-// Condition lets these roles in, each up to the slash: carnet-t-acme is no carnet-t-acme-2.
-func (p Pool) Condition() string {
-	var list []string
-	for _, r := range p.Roles {
-		list = append(list, fmt.Sprintf("assertion.arn.startsWith('%s/')", session(r)))
-	}
-	return strings.Join(list, " || ")
 }
 
 // bucket is what the account may do with a bucket, folder by folder.

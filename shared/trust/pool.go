@@ -1,0 +1,126 @@
+package trust
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"carnet.dev/carnet/shared/catalog"
+)
+
+// A Pool is a workload identity pool with the provider by which AWS's roles enter it.
+type Pool struct {
+	Number, Pool, Provider string
+	Account                string // that the provider trusts
+	Roles                  []string
+	Why                    string
+}
+
+// Name is the provider's resource name.
+func (p Pool) Name() string {
+	return "//iam.googleapis.com/projects/" + p.Number + "/locations/global/workloadIdentityPools/" + p.Pool + "/providers/" + p.Provider
+}
+
+// reserved is the prefix of the names of the operator's roles.
+const reserved = "carnet-"
+
+// PoolOf is a provider as it has to be for a role to enter by it: the tenants' of the
+// operator's own pool are told by the prefix that is reserved for them.
+func PoolOf(name, role string) (Pool, error) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 11 {
+		return Pool{}, fmt.Errorf("%q names no provider", name)
+	}
+	return Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: accountOf(role), Roles: []string{role}}, nil
+}
+
+// ownPool is the pool that a third party, or a tenant, makes for a role to enter by.
+func (s *Sheet) ownPool(from, to string) {
+	a := s.account(to)
+	if a == nil || a.Provider == "" || slices.ContainsFunc(s.op.Providers, func(p catalog.Provider) bool { return p.Name == a.Provider }) {
+		return
+	}
+	parts := strings.Split(a.Provider, "/") // //iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/P/providers/Q
+	p := Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: accountOf(from),
+		Why: "A pool of your own, which this one role enters: an AWS provider would otherwise take every role of the account. " +
+			"The subject leaves the session's name out, since google.subject has room for 127 bytes."}
+	for i := range s.Google.Pools {
+		if have := &s.Google.Pools[i]; have.Pool == p.Pool && have.Provider == p.Provider {
+			have.Roles = with(have.Roles, from)
+			return
+		}
+	}
+	p.Roles = []string{from}
+	s.Google.Pools = append(s.Google.Pools, p)
+}
+
+// Mapping of the provider's attributes. A custom mapping drops the default aws_role.
+// https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds#mappings-and-conditions
+func (p Pool) Mapping() map[string]string {
+	const role = "'arn:aws:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
+	return map[string]string{"google.subject": role, "attribute.aws_role": role}
+}
+
+// Condition lets these roles in, each up to the slash: carnet-t-acme is no carnet-t-acme-2.
+func (p Pool) Condition() string {
+	var list []string
+	for _, r := range p.Roles {
+		list = append(list, fmt.Sprintf("assertion.arn.startsWith('%s/')", session(r)))
+	}
+	return strings.Join(list, " || ")
+}
+
+// commands make a third party's own pool, and the provider in it.
+func (p Pool) commands() string {
+	return p.make() + p.provider("create-aws", []string{"--account-id", p.Account}, p.Mapping(), p.Condition())
+}
+
+// Create are the commands that make an operator's provider where there is none.
+func (p Pool) Create(kind catalog.ProviderKind, issuer string) string {
+	return p.make() + p.operators("create", kind, issuer)
+}
+
+// Update is the command that makes an operator's provider what it has to be.
+func (p Pool) Update(kind catalog.ProviderKind, issuer string) string {
+	return p.operators("update", kind, issuer)
+}
+
+// Enable are the commands that switch it on.
+func (p Pool) Enable(kind catalog.ProviderKind) string {
+	pool := []string{"gcloud", "iam", "workload-identity-pools", "update", p.Pool, "--project", p.Number, "--location", "global", "--no-disabled"}
+	own := append([]string{"gcloud", "iam", "workload-identity-pools", "providers", "update-" + string(kind), p.Provider}, p.where()...)
+	return shell(pool...) + "\n" + shell(append(own, "--no-disabled")...) + "\n"
+}
+
+// operators declares a provider of the operator's, which lets in all roles of its tenants.
+func (p Pool) operators(verb string, kind catalog.ProviderKind, issuer string) string {
+	role := p.Roles[0]
+	if kind == catalog.ProviderOIDC {
+		mapping := map[string]string{"google.subject": "assertion.sub", "attribute.aws_role": "assertion.sub"}
+		condition := fmt.Sprintf("assertion.sub.startsWith('arn:%s:iam::%s:role/%s')", partitionOf(role), p.Account, reserved)
+		return p.provider(verb+"-oidc", []string{"--issuer-uri", issuer, "--allowed-audiences", p.Name()}, mapping, condition)
+	}
+	condition := p.Condition()
+	if strings.HasPrefix(role[strings.LastIndex(role, "/")+1:], reserved) {
+		condition = fmt.Sprintf("assertion.arn.startsWith('arn:%s:sts::%s:assumed-role/%s')", partitionOf(role), p.Account, reserved)
+	}
+	return p.provider(verb+"-aws", []string{"--account-id", p.Account}, p.Mapping(), condition)
+}
+
+func (p Pool) make() string {
+	return shell("gcloud", "iam", "workload-identity-pools", "create", p.Pool, "--project", p.Number, "--location", "global") + "\n"
+}
+
+// provider is the command that makes or changes the provider; by says what it trusts.
+func (p Pool) provider(verb string, by []string, mapping map[string]string, condition string) string {
+	// A mapping's values have commas in them only if gcloud is told another separator.
+	// https://cloud.google.com/sdk/gcloud/reference/topic/escaping
+	pairs := "^;^google.subject=" + mapping["google.subject"] + ";attribute.aws_role=" + mapping["attribute.aws_role"]
+	args := append([]string{"gcloud", "iam", "workload-identity-pools", "providers", verb, p.Provider}, p.where()...)
+	args = append(args, by...)
+	return shell(append(args, "--attribute-mapping", pairs, "--attribute-condition", condition)...) + "\n"
+}
+
+func (p Pool) where() []string {
+	return []string{"--project", p.Number, "--location", "global", "--workload-identity-pool", p.Pool}
+}
