@@ -55,7 +55,7 @@ func anARN(s string, kinds ...string) bool {
 	if i := strings.LastIndex(rest, "/"); i >= 0 {
 		path, name = rest[:i], rest[i+1:]
 		for _, c := range []byte(path) {
-			if c < '!' || c > '~' {
+			if c < '!' || c > '~' || strings.IndexByte("*?$", c) >= 0 {
 				return false
 			}
 		}
@@ -101,15 +101,16 @@ func nameRule() rule {
 // ValidName tells whether a tenant or a destination can have that name.
 func ValidName(s string) bool { return only(s, 1, 32, lower+digits+"-") }
 
-// roleRule: role names have 64 characters of [\w+=,.@-], after a path.
+// roleRule: role names have 64 characters of [\w+=,.@-], after a path. IAM takes all of ASCII in
+// a path; what a policy's resource would read as a pattern or a variable is refused here.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func roleRule() rule {
-	return rule{"the ARN of a role", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0,
+	return rule{"the ARN of a role", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([!-#%-)+-.0->@-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0,
 		func(s string) bool { return anARN(s, "role") }}
 }
 
 func principalRule() rule {
-	return rule{"the ARN of a role or a user", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0,
+	return rule{"the ARN of a role or a user", "arn:aws:iam::111122223333:role/NAME", `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/([!-#%-)+-.0->@-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`, 0,
 		func(s string) bool { return anARN(s, "role", "user") }}
 }
 
