@@ -211,7 +211,8 @@ func TestVerify(t *testing.T) {
 	allow("a token", good)
 	allow("with Bearer", "Bearer "+good)
 	allow("with bearer", "bearer "+good)
-	allow("one of several audiences", i.sign(t, i.claims("aud", []string{"x", "carnet"})))
+	allow("a list of this audience", i.sign(t, i.claims("aud", []string{"carnet"})))
+	deny("one of several audiences", i.sign(t, i.claims("aud", []string{"x", "carnet"})))
 	allow("an elliptic curve", i.signText(t, jose.ES384, i.ec, "e", string(text)))
 	allow("issued by a clock a little ahead", i.sign(t, i.claims("iat", now+30)))
 

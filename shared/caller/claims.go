@@ -3,6 +3,7 @@ package caller
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -65,10 +66,14 @@ func proven(issuer, audience string, payload []byte) (exchange.Caller, error) {
 		return exchange.Caller{}, unverified("the token's claims are not of their types")
 	}
 	now := time.Now()
-	err = standard.ValidateWithLeeway(jwt.Expected{Issuer: issuer, AnyAudience: jwt.Audience{audience}, Time: now}, leeway)
+	err = standard.ValidateWithLeeway(jwt.Expected{Issuer: issuer, Time: now}, leeway)
 	switch {
 	case err != nil:
 		return exchange.Caller{}, unverified("%w", err)
+	case !slices.Equal(standard.Audience, jwt.Audience{audience}):
+		// Each of several audiences could show here what was shown to it.
+		// https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+		return exchange.Caller{}, unverified("the token is for another audience, or for others as well")
 	case standard.Expiry == nil || !now.Before(standard.Expiry.Time()):
 		return exchange.Caller{}, unverified("the token has expired, or never does")
 	case standard.IssuedAt == nil:
