@@ -33,7 +33,7 @@ profile of AWS for each destination that a session stands at the end of, such as
 		Example: `  carnet lab
   carnet lab --json | jq '.rows[] | select(.outcome == "refused") | .code'
   carnet lab -- bash                                   # try things; exit ends the lab
-  carnet lab -- aws s3 ls s3://acme-lake --profile acme-lake
+  carnet lab -- aws sts get-caller-identity --profile acme-lake
   carnet lab --serve                                   # for shells that are open already`,
 		Args: behindDashes,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -210,7 +210,7 @@ for nothing elsewhere), on AWS or on Google Cloud:
 There, for instance:
 
 carnet vend acme/lake
-aws s3 ls s3://acme-lake --profile acme-lake
+aws sts get-caller-identity --profile acme-lake
 
 docs/first-run.md goes on from here.
 `, filepath.Join(g.dir, "aws.sh"), filepath.Join(g.dir, "gcp.sh"))
