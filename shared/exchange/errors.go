@@ -40,9 +40,9 @@ const (
 type Owner string
 
 const (
-	Operator   Owner = "operator"
-	TenantSide Owner = "tenant"
-	ThirdParty Owner = "third-party"
+	Operator   Owner = "operator"    // who runs carnet
+	TenantSide Owner = "tenant"      // where the tenant's identities are in an account of its own
+	ThirdParty Owner = "third-party" // whose place the credential is for
 )
 
 // An EdgeError reports the edge at which a chain broke.

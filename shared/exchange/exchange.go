@@ -52,12 +52,12 @@ const (
 type RelyingParty struct {
 	Audience string
 	Accepts  []Form // in order of preference
-	// Lifetime is how long a token that is handed out should live. It is a fresh one then;
-	// what is only shown on the way may be one that was kept, and has no Lifetime here.
-	// Google's ID tokens live for an hour whatever is asked.
+	// Lifetime is how long the token should live, where the caller gets it: it is then a
+	// fresh one. 0: the token is only shown to a cloud on the way, and may be one that was
+	// kept. Google's ID tokens live for an hour whatever is asked.
 	Lifetime time.Duration
-	// Ahead is how far the party's clock is ahead of ours, as far as its answers told; a
-	// proof that has a date in it is dated by that clock.
+	// Ahead is how far the party's clock is ahead of ours, learnt from its answers. A proof
+	// with a date in it is dated by that clock.
 	Ahead time.Duration
 }
 

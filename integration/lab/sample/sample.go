@@ -1,5 +1,5 @@
-// Package sample is a world with an operator and two customers in it, and the
-// operator's catalog of them.
+// Package sample is a world with an operator, two tenants and the third parties whose
+// places they use in it, and the operator's catalog of the tenants.
 package sample
 
 import (

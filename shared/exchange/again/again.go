@@ -1,4 +1,8 @@
-// Package again tries a call once more, where the upstream may change its mind.
+// Package again makes a call once more where the upstream may answer differently: after a
+// time-out, a 5xx, a request to slow down. What was refused is not asked again.
+//
+// All calls of one request share its tries ([OneBudget]), so that a long chain does not
+// multiply the load on a cloud that is unwell, and no pause outlasts the request's time.
 package again
 
 import (
@@ -12,10 +16,11 @@ import (
 )
 
 const (
-	// Tries is how often a call is made at the most, and how often all calls of one
-	// request are, beyond the once that each needs.
+	// Tries is how often one call is made at the most. The calls of one request may
+	// together be repeated Tries - 1 times.
 	Tries = 3
-	// longest is the longest pause. Whoever is asked to wait for longer does not.
+	// longest is the longest pause. Where the upstream asks for a longer one there is no
+	// further try.
 	longest = 10 * time.Second
 )
 
@@ -36,11 +41,11 @@ func spend(ctx context.Context) bool {
 	return !ok || left.Add(-1) >= 0
 }
 
-// Call makes a call up to three times within the context's time, with full jitter in
-// between: anything from nothing to twice 100 ms, then 300 ms. final tells of an error
-// whether it is worth no second try and, if it is, for how long the upstream asked to be
-// left alone: the jitter comes on top, since it asked everybody. Where the pause would
-// outlast the context there is none. The error is the last call's own.
+// Call makes a call up to three times within the context's time. The pauses between are
+// random: from nothing to twice 100 ms, then to twice 300 ms. final says of an error whether
+// it is final; if it is not, after is how long the upstream asked to be left alone. The
+// random pause comes on top of that, since every caller was asked the same. A try whose pause
+// would outlast the context is not made. The error is the last call's own.
 func Call(ctx context.Context, call func() error, final func(error) (no bool, after time.Duration)) error {
 	if err := call(); err != nil {
 		return retry(ctx, err, call, final)
@@ -48,8 +53,8 @@ func Call(ctx context.Context, call func() error, final func(error) (no bool, af
 	return nil
 }
 
-// retry goes on after a first call that failed. It stands apart since calls hardly ever do,
-// and those that do not should cost nothing more.
+// retry goes on after a first call that failed. It is a function of its own because calls
+// hardly ever fail, and a call that succeeds should not pay for what is set up here.
 func retry(ctx context.Context, last error, call func() error, final func(error) (bool, time.Duration)) error {
 	var after time.Duration
 	jitter := &backoff.ExponentialBackOff{
@@ -79,7 +84,7 @@ func retry(ctx context.Context, last error, call func() error, final func(error)
 	return err
 }
 
-// pauses is a [backoff.BackOff] that begins where it is.
+// pauses is a [backoff.BackOff] that has nothing to reset.
 type pauses func() time.Duration
 
 func (p pauses) NextBackOff() time.Duration { return p() }
@@ -94,7 +99,7 @@ func within(ctx context.Context, pause time.Duration) time.Duration {
 	return pause
 }
 
-// After reads Retry-After: seconds, or a date, which is the upstream's clock's.
+// After reads Retry-After: seconds, or a date by the upstream's clock.
 // https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 func After(h http.Header) time.Duration {
 	const day = 24 * 60 * 60

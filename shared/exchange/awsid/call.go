@@ -33,7 +33,7 @@ type callError struct {
 	message    string
 	requestID  string
 	retryAfter time.Duration
-	untold     bool // its Date is news: the call was signed with another time
+	untold     bool // its Date was not known when the call was signed
 }
 
 func (e *callError) Error() string { return e.code + ": " + e.message }
@@ -90,8 +90,8 @@ func (c *Cloud) call(ctx context.Context, s *Session, service, region string, he
 	return id, err
 }
 
-// untimely tells of a refusal that is our clock's fault, and of which the answer's Date has
-// just told us: the next signature has the right time.
+// untimely tells whether only our clock was the reason for a refusal whose Date has just
+// corrected it: the next signature has the right time.
 func (e *callError) untimely() bool {
 	switch strings.TrimSuffix(e.code, "Exception") {
 	case "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed", "InvalidSignature":

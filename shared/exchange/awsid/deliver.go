@@ -14,9 +14,8 @@ import (
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 func (i *Identity) Pace() float64 { return 40 }
 
-// Delivered tells whether a secret has a version of one of the ids. When a version was made
-// DescribeSecret does not say; when the secret was changed, which it says, a change of its
-// tags moves as well.
+// Delivered tells whether a secret has a version of one of the ids. DescribeSecret does not
+// say when a version was made, and its LastChangedDate moves with a change of tags as well.
 func (i *Identity) Delivered(ctx context.Context, arn string, ids []string, _ time.Time) (bool, error) {
 	var answer struct{ VersionIdsToStages map[string][]string }
 	_, err := i.secrets(ctx, "DescribeSecret", arn, struct{ SecretId string }{arn}, &answer)

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// little is a difference that latency and whole seconds make.
+	// little is a difference that comes from latency and from whole seconds: no skew.
 	little = 20 * time.Second
-	// most is what is still taken for a clock that is wrong, and not for an answer that
-	// is. https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
+	// most is the largest skew that is believed. Beyond it the Date is taken to be wrong.
+	// https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
 	most = 20 * time.Minute
 )
 
@@ -38,7 +38,8 @@ func (s *Skew) Learn(h http.Header) {
 	}
 }
 
-// Moved tells whether the upstream's clock is elsewhere than it was thought to be.
+// Moved tells whether the skew has changed from what it was, so that a call which was signed
+// with the old one is worth another try.
 func (s *Skew) Moved(was time.Duration) bool { return (s.Ahead() - was).Abs() > little }
 
 // Ahead is by how much the upstream's clock is ahead of ours; 0 where only latency is between them.

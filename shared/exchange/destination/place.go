@@ -100,12 +100,12 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 	return cred, nil
 }
 
-// most is the most life that can be asked for. Above it not a kept credential but every
-// request would mint.
+// most is the most life that can be asked for. If more could be, hardly any kept credential
+// would do, and every request would mint.
 func (p *place) most() time.Duration { return p.longest * 3 / 4 }
 
 // least is how much life an answer must have: what is asked for, or what the file says if
-// that is more. Where nobody asks it is no more than there is.
+// that is more. Without either it is the default, or less where the chain gives less.
 func (p *place) least(asked time.Duration) (time.Duration, error) {
 	if asked > p.most() {
 		return 0, fmt.Errorf("%w: min_ttl is %s, and this chain gives credentials of %s: ask for %s at the most, so that not every request mints anew",
@@ -138,8 +138,8 @@ func (p *place) mintWhole(ctx context.Context) (*kept, time.Time, error) {
 // slack is how far an expiry may be beyond what was asked for, since clocks differ.
 const slack = 5 * time.Minute
 
-// fresh mints, and takes no credential whose end makes no sense: it is the last edge's
-// answer that does not.
+// fresh mints. An expiry that makes no sense is an error of the last edge, whose answer it
+// came from.
 func (p *place) fresh(ctx context.Context, grant exchange.Grant) (*exchange.Credential, error) {
 	cred, err := p.mint(again.OneBudget(ctx), grant, p.longest)
 	if err != nil {

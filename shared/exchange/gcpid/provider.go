@@ -33,8 +33,8 @@ type Provider struct {
 	cloud   *Cloud
 	name    string
 	accepts exchange.Form
-	// Keyed by the identity itself and not by its name. Two tenants' files that name
-	// the same role must not share what only one of them can enter.
+	// Keyed by the identity itself and not by its name: where two tenants' files name the
+	// same role, only one of them may be able to enter it, and the other must not get its token.
 	tokens *lru.Cache[exchange.Identity, *keep.Value[Token]]
 }
 

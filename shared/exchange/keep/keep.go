@@ -5,8 +5,8 @@
 // gone when its owner is. It knows four things that a map of expiries does not:
 // that many may ask at once and one call is enough, that whoever asked first may
 // walk away while the others still wait, that a refusal need not be fetched again
-// in the same second, and that a refresh which fails is no error while the old
-// value lives, nor one that hangs a reason to wait.
+// in the same second, and that while the old value lives a refresh may fail or hang
+// without anybody noticing.
 package keep
 
 import (
@@ -28,7 +28,7 @@ const (
 	// enough to spare the upstream a storm, short enough that whoever has just
 	// mended a trust policy hardly notices.
 	RefusedFor = 5 * time.Second
-	// throttledAtMost is how long an upstream that asked for peace gets it.
+	// throttledAtMost bounds how long an upstream that asked to be left alone is.
 	throttledAtMost = time.Minute
 	// retryRefresh is the pause after a refresh that failed, while the old value
 	// is still good.
@@ -104,7 +104,7 @@ func InBackground(ctx context.Context) context.Context {
 
 func background(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
 
-// renew is a flight whose failure is put off.
+// renew mints while the old value is still good: if that fails, the next renewal waits.
 func (v *Value[T]) renew(ctx context.Context, minTTL time.Duration, mint Mint[T]) (T, error) {
 	value, err := v.fly(ctx, minTTL, mint)
 	if err != nil {
@@ -157,8 +157,8 @@ func (v *Value[T]) take(value T, expires time.Time, err error) (T, error) {
 	return value, nil
 }
 
-// remember keeps a refusal, and a plea for peace. Nothing else is worth keeping: the next
-// try may find the cloud awake again.
+// remember keeps a refusal, and a request to slow down for as long as it says. No other
+// error is kept: the next try may find the cloud well again.
 func (v *Value[T]) remember(err error, now time.Time) {
 	var edge *exchange.EdgeError
 	switch {

@@ -2,9 +2,10 @@ package keep
 
 import "time"
 
-// A span is the time from now until an expiry, told by two clocks, of which the first to
-// arrive ends it. The one on the wall may be set back, and what has expired would be good
-// again; the one that only runs forward stands still while a machine is frozen.
+// A span is the time from now until an expiry, measured by two clocks; it ends as soon as one
+// of them has reached the expiry. Neither is enough alone: the wall clock may be set back, and
+// what has expired would be good again; the monotonic clock stands still while the machine is
+// frozen, as a function is between two requests.
 type span struct{ forward, wall time.Time }
 
 func until(expires, now time.Time) span {
