@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ import (
 
 // A Client asks one deployment of carnet. It is safe for concurrent use.
 type Client struct {
-	// URL is the deployment's, without a path. Required.
+	// URL is the deployment's, without a path: https, but on loopback. Required.
 	URL string
 	// Proof shows who asks. Required.
 	Proof Proof
@@ -70,10 +71,11 @@ const (
 	maxAnswer = 1 << 20
 	timeout   = 30 * time.Second
 	tries     = 3
+	longest   = time.Minute // that is waited between two tries
 )
 
 // Vend asks for one credential. What is temporary is tried up to three times, after the
-// pause that carnet asks for. Errors are an *Error, or of the transport.
+// pause that carnet asks for; one of more than a minute is the caller's to wait. Errors are an *Error, or of the transport.
 func (c *Client) Vend(ctx context.Context, r Request) (*exchange.Credential, error) {
 	body, err := json.Marshal(encoded(r))
 	if err != nil {
@@ -82,7 +84,7 @@ func (c *Client) Vend(ctx context.Context, r Request) (*exchange.Credential, err
 	for try := 1; ; try++ {
 		cred, err := c.vend(ctx, body)
 		var no *Error
-		if err == nil || !errors.As(err, &no) || !no.Temporary() || try == tries {
+		if err == nil || !errors.As(err, &no) || !no.Temporary() || no.RetryAfter > longest || try == tries {
 			return cred, err
 		}
 		select {
@@ -132,7 +134,10 @@ func (c *Client) post(ctx context.Context, path string, body []byte) ([]byte, er
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if c.Proof == nil {
+	switch {
+	case req.URL.Scheme != "https" && !(req.URL.Scheme == "http" && loopback(req.URL.Hostname())):
+		return nil, fmt.Errorf("carnet: the client's URL is %q: write https, or whoever is on the way has the credential", c.URL)
+	case c.Proof == nil:
 		return nil, errors.New("carnet: the client has no Proof of who asks")
 	}
 	if err := c.Proof(ctx, req, body); err != nil {
@@ -151,6 +156,11 @@ func (c *Client) post(ctx context.Context, path string, body []byte) ([]byte, er
 		return nil, refusal(resp, text)
 	}
 	return text, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (c *Client) client() *http.Client {

@@ -79,6 +79,7 @@ func TestWhatIsTemporaryIsTriedAgain(t *testing.T) {
 		"a mistake of ours":      {[]answer{{400, no("bad_request"), ""}}, 1, 0, "bad_request"},
 		"the platform's refusal": {[]answer{{403, `{"Message":"Forbidden"}`, ""}}, 1, 0, "platform"},
 		"somebody's page":        {[]answer{{502, "<html>", ""}}, 1, 0, "platform"},
+		"to be left for a day":   {[]answer{{429, no("throttled"), "86400"}}, 1, 0, "throttled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -123,6 +124,19 @@ func TestAProofStaysWithItsHost(t *testing.T) {
 	var refused *client.Error
 	if _, err := c.Vend(t.Context(), client.Request{Tenant: "acme", Destination: "lake"}); !errors.As(err, &refused) || refused.Status != http.StatusTemporaryRedirect {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestNothingTravelsInTheClear but on loopback: whoever is on the way would have the proof, and
+// the credential.
+func TestNothingTravelsInTheClear(t *testing.T) {
+	for _, at := range []string{"http://carnet.example", "http://127.0.0.1.carnet.example", "http://localhost@carnet.example", "ftp://127.0.0.1", "carnet.example"} {
+		d := &deployment{answers: []answer{{200, login(t, time.Hour), ""}}}
+		c := d.client()
+		c.URL = at
+		if _, err := c.Vend(t.Context(), client.Request{Tenant: "acme", Destination: "marts"}); err == nil || len(d.asked) > 0 {
+			t.Errorf("%s: asked %d times, %v", at, len(d.asked), err)
+		}
 	}
 }
 
