@@ -56,7 +56,7 @@ func (f fault) filled(text string) string {
 
 const (
 	iamSpreads    = "A change of a policy on AWS counts within seconds, at times after a minute. `--wait 2m` looks again until it does."
-	googleSpreads = "A new binding on Google Cloud takes up to five minutes to hold everywhere. `--wait 7m` looks again until it does."
+	googleSpreads = "A new binding on Google Cloud counts after two minutes as a rule, at times after seven or more. `--wait 7m` looks again until it does."
 )
 
 // says writes a sentence about the edge.
