@@ -51,12 +51,7 @@ google:
 
 func startBuckets(t *testing.T) *lab.Lab {
 	t.Helper()
-	l, err := lab.Start(worldWith(t, catalogBuckets))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	_, dir := startSample(t)
+	l, dir := labOf(t, worldWith(t, catalogBuckets))
 	session, err := l.AWS.RoleSession("arn:aws:iam::111122223333:role/filler", "fill")
 	if err != nil {
 		t.Fatal(err)

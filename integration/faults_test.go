@@ -460,12 +460,7 @@ func crowdedLab(t *testing.T, n int) (*lab.Lab, string) {
 		}
 	}
 	operator.Roles["carnet-f-vend"].Policies["crowd"] = world.JSON(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Resource":[` + strings.Join(roles, ",") + `]}]}`)
-	l, err := lab.Start(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l, dir
+	return started(t, w), dir
 }
 
 // claimsOf decodes the middle of a JWT.

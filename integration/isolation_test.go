@@ -13,6 +13,7 @@ import (
 
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
+	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -23,16 +24,28 @@ func startSample(t testing.TB) (*lab.Lab, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return labOf(t, w)
+}
+
+// labOf is a lab over a world, with a folder of the sample's catalog.
+func labOf(t testing.TB, w *world.World) (*lab.Lab, string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := sample.WriteCatalog(dir); err != nil {
+		t.Fatal(err)
+	}
+	return started(t, w), dir
+}
+
+// started is a lab over a world, for as long as the test takes.
+func started(t testing.TB, w *world.World) *lab.Lab {
+	t.Helper()
 	l, err := lab.Start(w)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	dir := t.TempDir()
-	if err := sample.WriteCatalog(dir); err != nil {
-		t.Fatal(err)
-	}
-	return l, dir
+	return l
 }
 
 func deploy(t *testing.T, l *lab.Lab, runtime, dir string) *deployment.Deployment {

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -45,12 +44,7 @@ aws:
 		"a key pair's token as the file says":            {"aws", "acme", "ledger", "snowflake", "10m", 10 * time.Minute, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := lab.Start(worldWith(t, long))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			_, dir := startSample(t)
+			l, dir := labOf(t, worldWith(t, long))
 			if c.tenant == "acme-only-google" {
 				c.tenant = "acme"
 				change(t, dir, "acme", "  aws:\n    role: arn:aws:iam::111122223333:role/carnet-t-acme\n    external_id: 5d1e6a3c-0b52-4c1e-8f57-0d4f0c1a7e21\n", "")

@@ -92,12 +92,7 @@ func setUp(t *testing.T, a *txtar.Archive) (*lab.Lab, string) {
 			}
 		}
 	}
-	l, err := lab.Start(worldWith(t, section(a, "world")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l, dir
+	return started(t, worldWith(t, section(a, "world"))), dir
 }
 
 func worldWith(t *testing.T, changes string) *world.World {

@@ -50,12 +50,7 @@ google:
 
 func startDeliveries(t *testing.T, secret, more string) (*lab.Lab, string) {
 	t.Helper()
-	l, err := lab.Start(worldWith(t, deliveries))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	_, dir := startSample(t)
+	l, dir := labOf(t, worldWith(t, deliveries))
 	change(t, dir, "acme", "bucket: acme-lake\n", "bucket: acme-lake\n    deliver: {secret: "+secret+more+"}\n")
 	return l, dir
 }

@@ -176,20 +176,6 @@ func TestTerraformsTrustHasNoFinding(t *testing.T) {
 	}
 }
 
-func labOf(t *testing.T, w *world.World) (*lab.Lab, string) {
-	t.Helper()
-	l, err := lab.Start(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	dir := t.TempDir()
-	if err := sample.WriteCatalog(dir); err != nil {
-		t.Fatal(err)
-	}
-	return l, dir
-}
-
 func replaceIn(t *testing.T, dir, file string, pairs ...string) {
 	t.Helper()
 	path := filepath.Join(dir, file)

@@ -19,7 +19,7 @@ func set(now time.Time, by time.Duration) time.Time {
 // frozen moves the wall clock on, as it is after a freeze, while the other stood still.
 func frozen(now time.Time, by time.Duration) time.Time { return set(now, by) }
 
-func TestTheHackDoesWhatItSays(t *testing.T) {
+func TestSetDoesWhatItSays(t *testing.T) {
 	now := time.Now()
 	for _, by := range []time.Duration{20 * time.Minute, -20 * time.Minute} {
 		then := set(now, by)
