@@ -313,6 +313,8 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 	writeFile(t, dir, "tenants/Loud.yaml", "tenant: Loud\n")
 	writeFile(t, dir, "tenants/short.yml", "tenant: short\n")
 	writeFile(t, dir, "tenants/itself.yaml", "tenant: itself\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-f-vend\", external_id: zz-1}\n")
+	writeFile(t, dir, "carnet.yaml", readFile(t, dir, "carnet.yaml")+"\nnobody: {aws: {role: \"arn:aws:iam::111122223333:role/carnet-no-one\"}}\n")
+	writeFile(t, dir, "tenants/noone.yaml", "tenant: noone\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-no-one\", external_id: zz-2}\n")
 	var many strings.Builder
 	for i := range 40 {
 		fmt.Fprintf(&many, "from-operator/a-folder-with-a-long-name-%d/, ", i)
@@ -333,6 +335,7 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 		"arn:aws:iam::999988887777:role/acme-marts is in the file of tenant acme too",
 		"destination lake: 41 prefixes make a session policy of",
 		"tenants/itself.yaml:3: arn:aws:iam::111122223333:role/carnet-f-vend is the runtime itself",
+		"tenants/noone.yaml:3: arn:aws:iam::111122223333:role/carnet-no-one is nobody",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("it does not say %q:\n%s", want, got.out)

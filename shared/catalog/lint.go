@@ -20,7 +20,7 @@ import (
 //     that Google has, so an account in two files would let one tenant into the other's places.
 //   - A destination's role, account or user belongs to one tenant.
 //   - An ExternalId binds one tenant to one role.
-//   - Nobody's identity is the runtime's own.
+//   - No tenant's identity is the runtime's own, or the one with which refusals are tried.
 //
 // fits says what is wrong with a destination's grant; catalog knows no cloud's language.
 func Lint(ctx context.Context, dir Folder, fits func(*Destination) error) (Problems, error) {
@@ -65,6 +65,7 @@ type use struct {
 	tenant, file string
 	line         int
 	entered      string // what an ExternalId enters, or "" for all else
+	own          string // who of the operator's it is, or "" for a tenant's
 }
 
 func (l *lint) bad(file string, line int, format string, args ...any) {
@@ -95,9 +96,12 @@ func (l *lint) operator(ctx context.Context, dir Folder) error {
 	if err != nil {
 		return l.failed(err)
 	}
-	for _, own := range []string{op.Runtime.AWS.Role, op.Runtime.GCP.ServiceAccount} {
+	const runtime, nobody = "the runtime itself", "nobody, with whom refusals are tried"
+	for own, is := range map[string]string{
+		op.Runtime.AWS.Role: runtime, op.Runtime.GCP.ServiceAccount: runtime, op.Nobody.AWS: nobody, op.Nobody.GCP: nobody,
+	} {
 		if own != "" {
-			l.seen["identity "+identity(own)] = use{file: file, line: lineOf(text, own)}
+			l.seen["identity "+identity(own)] = use{file: file, line: lineOf(text, own), own: is}
 		}
 	}
 	return nil
@@ -212,8 +216,8 @@ func (f *tenantFile) mine(kind, name string, line int) {
 	switch {
 	case !taken:
 		f.seen[key] = use{tenant: f.name, file: f.file, line: line}
-	case first.tenant == "":
-		f.bad(f.file, line, "%s is the runtime itself (%s:%d): a tenant never acts as it", name, first.file, first.line)
+	case first.own != "":
+		f.bad(f.file, line, "%s is %s (%s:%d): a tenant never acts as it", name, first.own, first.file, first.line)
 	case first.tenant != f.name:
 		f.bad(f.file, line, "%s is in the file of tenant %s too (%s:%d): one %s belongs to one tenant, so that nobody reaches the other's places", name, first.tenant, first.file, first.line, kind)
 	}
