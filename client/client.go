@@ -75,7 +75,8 @@ const (
 )
 
 // Vend asks for one credential. What is temporary is tried up to three times, after the
-// pause that carnet asks for; one of more than a minute is the caller's to wait. Errors are an *Error, or of the transport.
+// pause that carnet asks for; one of more than a minute is the caller's to wait. Errors are
+// an *Error, or of the transport.
 func (c *Client) Vend(ctx context.Context, r Request) (*exchange.Credential, error) {
 	body, err := json.Marshal(encoded(r))
 	if err != nil {
