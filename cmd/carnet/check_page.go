@@ -41,11 +41,6 @@ type cell struct {
 	Broke          bool
 }
 
-type sum struct {
-	Word string
-	N    int
-}
-
 // page writes all that was found as one page that needs nothing else.
 func page(w io.Writer, where string, at time.Time, found []*looked) error {
 	t, err := template.New("check").Funcs(template.FuncMap{
@@ -62,20 +57,11 @@ func page(w io.Writer, where string, at time.Time, found []*looked) error {
 }
 
 func newSheet(where string, at time.Time, found []*looked) sheet {
-	s := sheet{Where: where, At: at, Found: found}
-	count := map[string]int{}
+	s := sheet{Where: where, At: at, Found: found, Sums: sums(found)}
 	for _, l := range found {
 		for len(s.Edges) < len(l.Edges) {
 			s.Edges = append(s.Edges, len(s.Edges)+1)
 		}
-		word := outcomeWord(l)
-		if count[word] == 0 {
-			s.Sums = append(s.Sums, sum{Word: word})
-		}
-		count[word]++
-	}
-	for i := range s.Sums {
-		s.Sums[i].N = count[s.Sums[i].Word]
 	}
 	for _, l := range found {
 		if n := len(s.Tenants); n == 0 || s.Tenants[n-1].Name != l.Tenant {

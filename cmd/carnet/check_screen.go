@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -296,19 +297,32 @@ func (s screen) sum(found []*looked) {
 	if len(found) < 2 {
 		return
 	}
-	count := map[string]int{}
 	var words []string
-	for _, l := range found {
-		word := outcomeWord(l)
-		if count[word] == 0 {
-			words = append(words, word)
-		}
-		count[word]++
-	}
-	for i, w := range words {
-		words[i] = fmt.Sprintf("%d %s", count[w], w)
+	for _, sum := range sums(found) {
+		words = append(words, fmt.Sprintf("%d %s", sum.N, sum.Word))
 	}
 	s.line("%d destinations: %s.", len(found), strings.Join(words, ", "))
+}
+
+// A sum is how many came to one outcome.
+type sum struct {
+	Word string
+	N    int
+}
+
+// sums counts outcomes, in the order in which they come.
+func sums(found []*looked) []sum {
+	var list []sum
+	for _, l := range found {
+		word := outcomeWord(l)
+		i := slices.IndexFunc(list, func(s sum) bool { return s.Word == word })
+		if i < 0 {
+			i = len(list)
+			list = append(list, sum{Word: word})
+		}
+		list[i].N++
+	}
+	return list
 }
 
 func outcomeWord(l *looked) string {

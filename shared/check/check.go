@@ -137,20 +137,23 @@ func (c *Checker) Check(ctx context.Context, req exchange.Request, probe bool) (
 	if errors.Is(err, exchange.ErrDenied) || errors.Is(err, exchange.ErrNotRecorded) {
 		return Report{}, err
 	}
-	w := walk{report: Report{Tenant: req.Tenant, Destination: req.Destination, RequestID: req.ID}, to: one.tenant.Destinations[req.Destination], file: tenant.Destinations[req.Destination]}
-	w.runtime = l.Runtime.Principal()
-	w.report.Runtime = cloudOf(w.runtime)
+	runtime := l.Runtime.Principal()
+	w := walk{
+		report:  Report{Tenant: req.Tenant, Destination: req.Destination, RequestID: req.ID, Runtime: cloudOf(runtime)},
+		runtime: runtime,
+		to:      one.tenant.Destinations[req.Destination],
+		file:    tenant.Destinations[req.Destination],
+	}
 	if err == nil {
 		err = w.tryIt(ctx, cred)
 	}
 	w.read(ctx, cred, err)
+	var unprobed error
 	if probe && w.report.Outcome == Sound {
-		err = w.probe(ctx, l, tenant)
-	} else {
-		err = nil
+		unprobed = w.probe(ctx, l, tenant)
 	}
 	w.report.Millis = time.Since(began).Milliseconds()
-	return w.report, err
+	return w.report, unprobed
 }
 
 // record says of what was minted that nobody got it.
@@ -248,8 +251,8 @@ func (w *walk) edges() {
 }
 
 // position finds the edge of the chain that a call belongs to; -1 for the runtime's own. A
-// call that is no entrance, such as the exchange of a token, belongs to the edge that it
-// leads to; what is done by the last identity for itself, to the place.
+// call that enters nobody, such as the exchange of a token, belongs to the edge for whose sake
+// it is made; a call that the last identity makes for itself, to the edge into the place.
 func (w *walk) position(e exchange.Edge) int {
 	last := len(w.report.Edges) - 1
 	switch to := slices.Index(w.chain, e.To); {
@@ -339,13 +342,13 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 	if len(e.Edge.Via) == 0 || e.Reason != exchange.Refused {
 		return e, true
 	}
-	if mentions(e, "insufficient authentication scopes") { // it is who asks that may not ask anybody
+	if mentions(e, "insufficient authentication scopes") { // the caller's own token is too narrow, whomever it asks
 		one := *e
 		one.Edge.To, one.Edge.Via = e.Edge.Via[0], nil
 		return &one, true
 	}
 	if !permissionDenied(e) || ofAnyAccount(e) {
-		return e, !ofAnyAccount(e) // what an account or its project is, no permission tells
+		return e, !ofAnyAccount(e) // a permission does not tell whether an account, or an API of its project, is off
 	}
 	one := *e
 	passes, err := w.passes(ctx)
@@ -358,7 +361,7 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 	case len(e.Edge.Via) == 1:
 		one.Edge.From, one.Edge.Via = e.Edge.Via[0], nil
 	default:
-		return e, false // one of those after the first, and only they may ask
+		return e, false // it broke after the first account, and only the accounts themselves could ask on
 	}
 	one.Owner = w.to.OwnerOf(one.Edge.To)
 	return &one, err == nil
