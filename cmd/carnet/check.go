@@ -134,7 +134,7 @@ func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*loo
 	return found
 }
 
-// again is how long a look waits for the next.
+// again is the pause between two looks.
 const again = 5 * time.Second
 
 // patiently looks until the chain holds, or the patience is at its end.

@@ -16,7 +16,7 @@ import (
 
 const (
 	maxBatch   = 100
-	sideBySide = 16 // of a batch
+	sideBySide = 16 // requests of a batch at a time
 	jsonType   = "application/json"
 	// containerTTL is what an answer to an AWS SDK has left at the least: botocore
 	// refreshes at 15 minutes, and would ask again at once.

@@ -56,7 +56,8 @@ func (d *Deployment) hosts() []string {
 	return []string{d.sts, google, accounts}
 }
 
-// open asks for nothing, which every host answers, so that the connection stays.
+// open makes a request for nothing in particular: whatever a host answers, the connection to
+// it stays open.
 func (d *Deployment) open(ctx context.Context, host string) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+host+"/", nil)
 	if err != nil {

@@ -112,7 +112,7 @@ type Request struct {
 	MinTTL      time.Duration // at least this much life is left in the answer; 0: DefaultMinTTL
 	Grant       Grant         // may only narrow what the catalog grants
 	Job         string        // goes into the audit record and nowhere else
-	Fresh       bool          // mint anew, whatever is kept: what is kept proves no chain
+	Fresh       bool          // mint anew, whatever is kept: a kept credential does not show that the chain still holds
 }
 
 // A Record is one line of the audit log: one request, granted or not.

@@ -249,7 +249,7 @@ func (j job) request(id string) exchange.Request {
 	}
 }
 
-// deliver mints first and puts then: a chain that is broken leaves what is there.
+// deliver mints before it writes, so that a broken chain leaves the old secret in place.
 func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err error) {
 	ids, since := slots(j.delivery, j.tenant+"/"+j.destination, time.Now())
 	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, ids, since); err != nil || kept {

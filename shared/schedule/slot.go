@@ -17,7 +17,7 @@ const (
 	// jitter is how late a scheduler comes.
 	// https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
 	jitter = time.Minute
-	// A kept version's age is told by its slot, of which a window has so many.
+	// slotsOfWindow is into how many slots a window is cut: see slots.
 	slotsOfWindow = 4
 )
 
@@ -32,10 +32,11 @@ func window(d exchange.Delivery) time.Duration {
 	return max(w, jitter)
 }
 
-// slots are the stretches of time of the window, the present one first: a delivery has its
-// slot's id, which is the same in every run of the slot, and whoever looks for a young
-// version asks for the ids of all of them. The oldest begins within the window, so that
-// what is as old as the window is in none. since is when it began.
+// slots cuts the window into stretches of time, the present one first, and gives each an id
+// that is the same in every run. A version has the id of the slot in which it was made, so
+// that a run which asks for all these ids finds every version that is young enough. The
+// oldest slot begins within the window: what is as old as the window is in none of them.
+// since is when that slot began.
 func slots(d exchange.Delivery, destination string, now time.Time) (ids []string, since time.Time) {
 	length := window(d) / slotsOfWindow
 	since = now.Truncate(length).Add(length)

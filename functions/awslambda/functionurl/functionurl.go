@@ -38,8 +38,8 @@ func InTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, end.Add(-spare))
 }
 
-// ErrNotURL refuses events of any other kind. That nobody else can send the right kind is
-// IAM's: lambda:InvokeFunction is granted with InvokedViaFunctionUrl alone.
+// ErrNotURL refuses events of any other kind. It is for IAM to see to it that nobody else can
+// send one of the right kind: lambda:InvokeFunction is granted with InvokedViaFunctionUrl alone.
 var ErrNotURL = errors.New("this function answers the requests of its function URL and no other event: the schedule is a function of its own")
 
 // Stream answers a URL of invoke mode RESPONSE_STREAM.
@@ -80,7 +80,7 @@ func isFunctionURL(domain string) bool {
 	return ok && ours && id != "" && region != "" && !strings.ContainsAny(id+region, "./:@")
 }
 
-// An urlEvent has what is read of an event. A real one has four times as much, which would
+// A urlEvent has what is read of an event. A real one has four times as much, which would
 // be most of what a warm request costs.
 type urlEvent struct {
 	Version         string            `json:"version"`

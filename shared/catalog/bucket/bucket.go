@@ -36,7 +36,7 @@ const (
 	readTimeout = 5 * time.Second
 	maxAnswer   = 1 << 20 // of a file, or of a page of a listing
 	// keptBytes and keptMisses bound the memory, however many tenants there are and
-	// however long their files. They are two, so that made-up names push no tenant out.
+	// however long their files. There are two bounds so that made-up names push no tenant out.
 	keptBytes  = 32 << 20
 	keptMisses = 10_000
 )
