@@ -3,6 +3,8 @@ package integration
 import (
 	"archive/zip"
 	"debug/buildinfo"
+	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -46,7 +48,7 @@ func TestThePackages(t *testing.T) {
 		t.Skip("CARNET_PACKAGE is not set: scripts/test-peers builds the packages")
 	}
 	out := t.TempDir()
-	cmd := exec.Command("go", "run", "./scripts/packager", "-out", out)
+	cmd := exec.Command("scripts/package", "-out", out)
 	cmd.Dir = ".."
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
@@ -54,6 +56,7 @@ func TestThePackages(t *testing.T) {
 	l, dir := startSample(t)
 	for _, arch := range []string{"arm64", "amd64"} {
 		program := lambdaOf(t, filepath.Join(out, "awslambda-"+arch+".zip"))
+		billed(t, filepath.Join(out, "awslambda-"+arch+".cdx.json"), program)
 		if arch != runtime.GOARCH || runtime.GOOS != "linux" {
 			continue
 		}
@@ -63,7 +66,9 @@ func TestThePackages(t *testing.T) {
 		}
 	}
 	google, _ := workersTokens(t, l)
-	at := startFrameworks(t, l, dir, cloudFunctionOf(t, filepath.Join(out, "gcpfunc.zip")), "Vend")
+	function := cloudFunctionOf(t, filepath.Join(out, "gcpfunc.zip"))
+	billed(t, filepath.Join(out, "gcpfunc.cdx.json"), function)
+	at := startFrameworks(t, l, dir, function, "Vend")
 	if status, body := call(t, "POST", at+"/v1/credentials", lakeRequest, "Authorization", "Bearer "+google); status != 200 {
 		t.Errorf("the Cloud Function: %d %s", status, body)
 	}
@@ -92,6 +97,39 @@ func lambdaOf(t *testing.T, file string) (program string) {
 		}
 	}
 	return program
+}
+
+// billed holds a bill of materials against what is linked: the same modules of the same
+// versions, and the standard library of some Go.
+func billed(t *testing.T, file, program string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bill struct {
+		Components []struct{ Name, Version string }
+	}
+	linked, err := buildinfo.ReadFile(program)
+	if err := errors.Join(err, json.Unmarshal(text, &bill)); err != nil {
+		t.Fatal(err)
+	}
+	var billed, modules []string
+	for _, c := range bill.Components {
+		if c.Name == "std" && strings.HasPrefix(c.Version, "go1.") {
+			c.Version = ""
+		}
+		billed = append(billed, c.Name+" "+c.Version)
+	}
+	modules = append(modules, "std ")
+	for _, m := range linked.Deps {
+		modules = append(modules, m.Path+" "+m.Version)
+	}
+	slices.Sort(billed)
+	slices.Sort(modules)
+	if !slices.Equal(billed, modules) {
+		t.Errorf("%s lists\n%v\nand %s links\n%v", file, billed, program, modules)
+	}
 }
 
 // cloudFunctionOf builds a function from its source as the buildpack does.

@@ -1,6 +1,6 @@
 // Packager builds what is deployed, into dist/: the zip of the Lambda function for each
-// architecture, and the source zip of the Cloud Function. Each is built twice, and must
-// have the same hash both times.
+// architecture, the source zip of the Cloud Function, and for each of them a bill of
+// materials. Each is built twice, and must have the same hash both times.
 package main
 
 import (
@@ -35,9 +35,12 @@ func run(out string) error {
 		return err
 	}
 	for name, build := range map[string]func(string) ([]byte, error){
-		"awslambda-arm64.zip": func(dir string) ([]byte, error) { return lambda(dir, "arm64") },
-		"awslambda-amd64.zip": func(dir string) ([]byte, error) { return lambda(dir, "amd64") },
-		"gcpfunc.zip":         source,
+		"awslambda-arm64.zip":      func(dir string) ([]byte, error) { return lambda(dir, "arm64") },
+		"awslambda-amd64.zip":      func(dir string) ([]byte, error) { return lambda(dir, "amd64") },
+		"gcpfunc.zip":              source,
+		"awslambda-arm64.cdx.json": func(dir string) ([]byte, error) { return lambdaMaterials(dir, "arm64") },
+		"awslambda-amd64.cdx.json": func(dir string) ([]byte, error) { return lambdaMaterials(dir, "amd64") },
+		"gcpfunc.cdx.json":         functionMaterials,
 	} {
 		if err := twice(filepath.Join(out, name), build); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -75,18 +78,30 @@ func digest(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// lambda builds the executable that provided.al2023 looks for. The tags leave out what a
-// Lambda has no use for: net/rpc, of a runtime that is gone, and HTTP/2, since a function
-// serves one request at a time and has nothing to multiplex.
+// lambda packs the executable that provided.al2023 looks for.
 func lambda(dir, arch string) ([]byte, error) {
-	at := filepath.Join(dir, "bootstrap")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc,nethttpomithttp2",
-		"-ldflags", "-s -w -buildid=", "-o", at, "./functions/awslambda")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, text)
+	if _, err := bootstrap(dir, arch); err != nil {
+		return nil, err
 	}
 	return zipped(dir, []string{"bootstrap"})
+}
+
+// bootstrap builds the Lambda's executable. The tags leave out what a Lambda has no use for:
+// net/rpc, of a runtime that is gone, and HTTP/2, since a function serves one request at a
+// time and has nothing to multiplex.
+func bootstrap(dir, arch string) (at string, err error) {
+	at = filepath.Join(dir, "bootstrap")
+	return at, compile(at, arch, "./functions/awslambda", "-tags", "lambda.norpc,nethttpomithttp2")
+}
+
+func compile(at, arch, pkg string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", at}, flags...)
+	cmd := exec.Command("go", append(args, pkg)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w: %s", err, text)
+	}
+	return nil
 }
 
 // root is the one package that the Go buildpack reads, at the root of the source. It
