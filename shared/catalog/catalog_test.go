@@ -156,6 +156,13 @@ func TestOperatorFile(t *testing.T) {
 	}
 }
 
+func TestAnIssuerStandsOnce(t *testing.T) {
+	_, err := catalog.ParseOperator("carnet.yaml", []byte("runtime: {gcp: {service_account: carnet-f-vend@operator-prod.iam.gserviceaccount.com}}\nissuers:\n  - {issuer: https://a.example, audience: one}\n  - {issuer: https://a.example, audience: two}\n"))
+	if err == nil || !strings.Contains(err.Error(), "carnet.yaml:4: the issuer https://a.example stands here twice") {
+		t.Error(err)
+	}
+}
+
 // replaceValue changes `key: value` inside a flow mapping.
 func replaceValue(text, key, change string) string {
 	before, rest, _ := strings.Cut(text, key+": ")

@@ -29,16 +29,27 @@ func (r *reader) operator(m *mapping, op *Operator) {
 		})
 		p.done()
 	}
+	r.issuers(m, op)
+	m.done()
+}
+
+// issuers: of an issuer that stood here twice, one audience would count and the other not.
+func (r *reader) issuers(m *mapping, op *Operator) {
+	seen := map[string]bool{}
 	for _, n := range m.items("issuers") {
 		i := r.mapping(n, "an issuer")
-		op.Issuers = append(op.Issuers, Issuer{
+		issuer := Issuer{
 			URL:      i.matching("issuer", issuerRule(), true),
 			Audience: i.must("audience", "https://carnet.example"),
 			Keys:     i.matching("jwks_uri", issuerRule(), false),
-		})
+		}
 		i.done()
+		if issuer.URL != "" && seen[issuer.URL] {
+			r.bad(n, "the issuer %s stands here twice: its tokens have one audience, so keep one", issuer.URL)
+		}
+		seen[issuer.URL] = true
+		op.Issuers = append(op.Issuers, issuer)
 	}
-	m.done()
 }
 
 func (r *reader) runtime(m *mapping, op *Operator) {

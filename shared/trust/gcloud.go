@@ -109,5 +109,16 @@ func folded(words []string) string {
 	if len(text) <= 100 {
 		return text
 	}
-	return strings.ReplaceAll(text, " --", " \\\n  --")
+	var lines strings.Builder
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case strings.HasPrefix(w, "--"):
+			lines.WriteString(" \\\n  ")
+		default:
+			lines.WriteByte(' ')
+		}
+		lines.WriteString(w)
+	}
+	return lines.String()
 }

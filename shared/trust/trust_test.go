@@ -156,6 +156,14 @@ func TestWhatAGoogleProjectApplies(t *testing.T) {
 
 }
 
+// TestALineIsNotFoldedWithinAName: a long command goes on several lines, each of its words on one.
+func TestALineIsNotFoldedWithinAName(t *testing.T) {
+	q := question{tenant: onGCP + "destinations:\n" + drop + ", prefixes: [\"in --x/\"], access: read}\n", destination: "drop"}
+	if text := q.text(t, trust.Gcloud); !strings.Contains(text, "objects/in --x/") || !strings.Contains(text, " \\\n  --condition") {
+		t.Error(text)
+	}
+}
+
 func TestSnowflake(t *testing.T) {
 	both := onAWS + "  gcp: {service_account: carnet-t-acme@operator-prod.iam.gserviceaccount.com}\ndestinations:\n"
 	for name, c := range map[string]struct {
