@@ -21,13 +21,13 @@ import (
 func catalogCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "catalog",
-		Short: "Keep the files of the tenants",
-		Long: `Catalog writes and checks the files in which the operator says who its tenants are and
-where their data goes. They are on disk here; what the functions read may be a copy in a
-bucket, which is made from them.
+		Short: "Add, check and change the tenants' files",
+		Long: `Catalog writes and checks the files that say who the tenants are and where their data goes.
+It works on the files on your disk. The functions may read a copy of them in a bucket, which
+you upload.
 
-Every change keeps comments and layout, is written whole or not at all, and is refused
-where the file does not parse before or after it.`,
+A change keeps comments and layout. It is written as a whole or not at all, and refused if
+the file does not parse before or after it.`,
 		Example: `  carnet catalog add acme/lake --kind s3 --role arn:aws:iam::999988887777:role/acme-share \
     --region eu-west-1 --bucket acme-lake --prefix from-operator/ --access write
   carnet catalog lint

@@ -31,13 +31,13 @@ func fields() []field {
 	const all = "s3 redshift gcs bigquery snowflake"
 	return []field{
 		{key: "role", flag: "role", ask: "ARN of the role at the destination", kinds: "s3 redshift", usage: "s3, redshift: ARN of the third party's role"},
-		{key: "external_id", flag: "external-id", may: "s3 redshift snowflake", usage: "an ExternalId that stands already (default: a new one is made)"},
+		{key: "external_id", flag: "external-id", may: "s3 redshift snowflake", usage: "an ExternalId that exists already (default: a new one is made)"},
 		{key: "service_account", flag: "service-account", ask: "email of the service account at the destination", kinds: "gcs bigquery", usage: "gcs, bigquery: email of the third party's service account"},
 		{key: "entry", flag: "entry", may: "gcs bigquery", usage: "gcs, bigquery: delegate or user"},
 		{key: "provider", flag: "provider", may: "gcs bigquery", usage: "gcs, bigquery: the third party's own pool provider"},
 		{key: "region", flag: "region", ask: "AWS Region", kinds: "s3 redshift", usage: "s3, redshift: the AWS Region"},
 		{key: "bucket", flag: "bucket", ask: "bucket", kinds: "s3 gcs", usage: "s3, gcs: the bucket"},
-		{key: "prefixes", flag: "prefix", ask: "prefixes, with commas between", kinds: "s3 gcs", usage: "s3, gcs: a folder that is reached (again for more)"},
+		{key: "prefixes", flag: "prefix", ask: "prefixes, with commas between", kinds: "s3 gcs", usage: "s3, gcs: a folder that jobs may reach (again for more)"},
 		{key: "project", flag: "project", ask: "project of the dataset", kinds: "bigquery", usage: "bigquery: the project"},
 		{key: "dataset", flag: "dataset", ask: "dataset", kinds: "bigquery", usage: "bigquery: the dataset"},
 		{key: "cluster", flag: "cluster", may: "redshift", usage: "redshift: a provisioned cluster"},
@@ -52,7 +52,7 @@ func fields() []field {
 		{key: "access", flag: "access", ask: "access (read, write or read_write)", kinds: "s3 gcs", may: "bigquery", usage: "s3, gcs, bigquery: read, write or read_write"},
 		{key: "kms_key", flag: "kms-key", may: "s3", usage: "s3: ARN of the bucket's KMS key"},
 		{key: "lifetime", flag: "lifetime", may: all, usage: "how long a credential lives, such as 2h"},
-		{key: "min_ttl", flag: "min-ttl", may: all, usage: "how much life is left in it at the least, such as 10m"},
+		{key: "min_ttl", flag: "min-ttl", may: all, usage: "how long a credential must still be good when it is vended, such as 10m"},
 	}
 }
 

@@ -328,10 +328,10 @@ func (s switched) words() []string {
 	}
 	lines := []string{s.Name + " is " + state + "."}
 	if !s.Disabled {
-		return append(lines, "It is vended for again within a minute of the file being where the functions read it.")
+		return append(lines, "Credentials are vended again within a minute after the file is where the functions read it.")
 	}
 	return append(append(lines,
-		"New vends stop within a minute of the file being where the functions read it: by "+s.Stops.Format(time.RFC3339)+" if that is now.",
-		"The last credential that is out already has expired by "+s.Ends.Format(time.RFC3339)+" (they live for "+s.Longest+" at the most)."),
+		"New vends stop within a minute after the file is where the functions read it: by "+s.Stops.Format(time.RFC3339)+" if that is now.",
+		"The last credential that was vended before expires by "+s.Ends.Format(time.RFC3339)+" (each lives for "+s.Longest+" at the most)."),
 		s.Notes...)
 }

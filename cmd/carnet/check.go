@@ -25,23 +25,22 @@ func checkCommand() *cobra.Command {
 	o := new(checkOptions)
 	cmd := &cobra.Command{
 		Use:   "check [TENANT | TENANT/DESTINATION]...",
-		Short: "Go along chains and say where they break, whose that is, and what to change",
-		Long: `Check mints one credential for each destination with nothing kept from before, throws it
-away, and says what was found: that the chain holds, or at which edge it breaks, in which
-of the ways that the clouds have, who owns that, and the exact change for the owner, ready
-to paste. Where a cloud's answer is true of two causes, both are told, and how to tell.
-Without an argument it goes along every chain of the catalog.
+		Short: "Check chains: where one breaks, who owns that edge, and what to change",
+		Long: `Check mints one credential for each destination, without using anything cached, and throws
+it away. It says that the chain holds, or at which edge it breaks, why, who owns that edge,
+and the exact change, ready to paste. Where the cloud's answer fits several causes, it gives
+them all and says how to tell. Without an argument it checks every chain of the catalog.
 
-It runs as the function would: on the function's own machine, in a pod, or in the lab. With
---url a deployed function does it; the names and the change then come from the catalog
+It must run with the identity of the function: on its machine, in a pod, or in the lab. With
+--url the deployed function does it; the names and the change then come from the catalog
 here, if there is one.
 
 With --probe it also tries what a destination must refuse: without the ExternalId, with
-another one, as nobody. One that lets anybody in is unsafe. --record writes what the probes
-have shown into the tenant's file: verified: with today's date, or nothing any more.
+another one, as nobody. One that lets an attempt in is unsafe. --record writes the result into
+the tenant's file: it sets verified: to today's date, or removes it.
 
 Exit codes: 0 every chain holds (and, with --probe, was seen to refuse), 1 not checked,
-2 broken, 5 a cloud gave no useful answer, 6 unsafe, 7 holds, and the probes showed nothing.`,
+2 broken, 5 a cloud gave no useful answer, 6 unsafe, 7 holds, but the probes did not show whether it refuses.`,
 		Example: `  carnet check acme/lake
   carnet check acme/lake --wait 7m
   carnet check acme --probe --record

@@ -31,11 +31,11 @@ const exitTable = `Every command ends with one of these, so that a script need n
   3  done, and what was printed for an owner has a placeholder in it: trust, catalog rotate
   4  refused, by carnet or by a cloud: asking again is of no use until somebody changes
      something; the error names who
-  5  away: a cloud or the deployment gave no answer, or asks for patience; ask again later
+  5  a cloud or the deployment gave no answer, or throttles: ask again later
   6  check --probe: a destination let somebody in whom it must refuse
-  7  check --probe: the chain holds, and the probes leave open whether the place refuses
+  7  check --probe: the chain holds, but the probes did not show whether the place refuses
 
-lab -- COMMAND ends as its command does.`
+lab -- COMMAND has the exit code of its command.`
 
 func exitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitTable}

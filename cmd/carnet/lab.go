@@ -27,9 +27,9 @@ them, vends every destination from both runtimes through every chain that can en
 it, writes and reads with each credential, and then tries what must be refused. It
 exits with 0 only if every vend worked and every refusal was refused.
 
-With a command behind --, it runs that in the place of the tour, as the operator's function:
-carnet, the AWS command line, curl and psql find the lab by their environment. There is a
-profile of AWS for each destination that a session stands at the end of, such as acme-lake.`,
+A command after -- runs instead of this tour, as the operator's function: carnet, the AWS
+command line, curl and psql find the lab by their environment. There is an AWS profile for
+each destination that gives an AWS session, such as acme-lake.`,
 		Example: `  carnet lab
   carnet lab --json | jq '.rows[] | select(.outcome == "refused") | .code'
   carnet lab -- bash                                   # try things; exit ends the lab
@@ -119,7 +119,7 @@ func (t table) print(rows []tour.Row) error {
 		}
 	}
 	fmt.Fprintln(t.out, "Vended along every chain, then used")
-	fmt.Fprintln(t.out, "(trips: calls that reached a cloud, cold / asked again, for less where the kind has a grant)")
+	fmt.Fprintln(t.out, "(trips: calls to a cloud for the first credential / for the next one, which asks for less where it can)")
 	fmt.Fprintln(t.out)
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, " \tdestination\tkind\tchain\ttrips\tms")

@@ -31,7 +31,7 @@ func root() *cobra.Command {
 		Short: "Short-lived credentials for the places where customers keep their data",
 		Long: `carnet walks a chain of identities, runtime → tenant → destination, across AWS and
 Google Cloud, and hands out the short-lived credential that stands at its end.
-Nobody on the way has a stored key.`,
+No key is stored on the way, except for Snowflake accounts that take nothing else.`,
 		Example: `  carnet lab                                 # both clouds on loopback: see it work
   carnet catalog add acme/lake --kind s3     # write down a customer's place
   carnet trust acme/lake                     # what its owner applies

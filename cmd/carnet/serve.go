@@ -31,9 +31,9 @@ func serveCommand() *cobra.Command {
 		Short: "Answer requests as a long-running server, in a pod or on a machine",
 		Long: `Serve answers the same requests as the functions do, as the identity that the machine or
 the pod has: IRSA, EKS Pod Identity, GKE workload identity, an instance of either cloud.
-Callers show a token; the issuers that count stand in carnet.yaml. /healthz tells that the
+Callers show a token; carnet.yaml names the issuers that are accepted. /healthz says that the
 process runs, /readyz that it can read its catalog. It answers 512 requests at a time, and
-tells others to come again.
+throttles the rest.
 
 On SIGTERM it stops taking requests and ends those that are under way.`,
 		Example: `  carnet serve --catalog s3://carnet-catalog/live --listen :8080

@@ -37,14 +37,14 @@ func trustCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust TENANT/DESTINATION",
 		Short: "Print exactly what one owner of a chain must apply",
-		Long: `Trust prints what one owner applies so that a destination can be reached: the roles and
+		Long: `Trust prints what one owner must apply so that a destination can be reached: the roles and
 their policies, the accounts and their bindings, the SQL. It is the least that lets the
-chain through, with the reason for each condition in a comment (in JSON: beside it).
+chain through, with the reason for each condition in a comment (in JSON, beside it).
 
-Nothing is called and nothing is changed. What the catalog does not know, such as the
-numeric id of a Google service account, is taken by a flag; a process that is the runtime
-(CARNET_RUNTIME is set) asks for it. Otherwise a placeholder stands there, with the
-command that prints the value, and the exit code is 3.`,
+It calls no cloud and changes nothing, with one exception: what the catalog does not know,
+such as the numeric id of a Google service account, comes from a flag, or from the cloud where
+this process is the runtime (CARNET_RUNTIME is set). Otherwise the output has a placeholder,
+with the command that prints the value, and the exit code is 3.`,
 		Example: `  carnet trust acme/lake --for third-party --as cloudformation > role.yaml
   carnet trust acme/lake --document trust > trust.json
   carnet trust acme/drop --for third-party --as gcloud

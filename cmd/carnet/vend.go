@@ -31,9 +31,9 @@ func vendCommand() *cobra.Command {
 prints the credential. The audit record goes to standard error. With --url it asks a
 deployment instead, and proves who asks.
 
-On a terminal it says what was vended and keeps the secret to itself, unless --format asks
-for it; to a pipe or a file it writes JSON. It exits with 4 where it was refused, and with 5
-where asking again later may help: carnet help exit-codes.`,
+On a terminal it says what was vended and hides the secret, unless --format asks for it; to a
+pipe or a file it writes JSON. It exits with 4 if it was refused, and with 5 if asking again
+later may help: carnet help exit-codes.`,
 		Example: `  carnet vend acme/lake --catalog ./catalog
   carnet vend acme/lake --json | jq -r .expires_at
   eval "$(carnet vend acme/lake --format env)"
@@ -48,9 +48,9 @@ where asking again later may help: carnet help exit-codes.`,
 	f.StringVar(&o.runtime, "runtime", "", "whose identity this machine has: aws or gcp (default: told from the environment)")
 	f.StringVar(&o.format, "format", "", "text (without the secret), json, env (for a shell) or aws (for credential_process) (default: text on a terminal, json elsewhere)")
 	f.BoolVar(&o.asJSON, "json", false, "as --format json")
-	f.DurationVar(&o.minTTL, "min-ttl", 0, "how much life is left in it at the least (default 5m)")
+	f.DurationVar(&o.minTTL, "min-ttl", 0, "how long the credential must still be good, such as 15m (default 5m)")
 	f.StringVar(&o.access, "access", "", "ask for less than the catalog grants: read or write")
-	f.StringSliceVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix below")
+	f.StringSliceVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix within one that is granted (again for more)")
 	o.remote.flags(f)
 	complete(cmd, "format", "text", "json", "env", "aws")
 	complete(cmd, "runtime", "aws", "gcp")

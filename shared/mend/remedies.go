@@ -138,7 +138,7 @@ func reader(f fault) string {
 var remedies = map[string]remedy{
 	"trust_policy": {
 		says("%s does not let %s in with the ExternalId or audience of %s, or there is no such role.", "to", "from", "dest"),
-		"In the account of TO: `aws iam get-role --role-name ROLE` shows the trust policy. If it reads as below, it is not this. A role that was made anew has another id, so that a policy which names it has to be put once more.",
+		"In the account of TO: `aws iam get-role --role-name ROLE` shows the trust policy. If it reads as below, this is not the cause, unless the role that it names was deleted and created again: the new one has another internal id, so apply the policy once more.",
 		theirs, iamSpreads,
 	},
 	"caller_policy": {

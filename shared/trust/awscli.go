@@ -15,7 +15,7 @@ func (s *Sheet) awsCLI() (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString(commented("#", "", s.title()...))
-	b.WriteString(commented("#", "", "", "A create-role of what stands already fails and changes nothing: go on. A policy of the same name is replaced as a whole."))
+	b.WriteString(commented("#", "", "", "If a role exists already, its create-role fails and changes nothing: go on. A policy of the same name is replaced as a whole."))
 	for _, r := range s.Roles {
 		text, err := r.commands()
 		if err != nil {

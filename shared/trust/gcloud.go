@@ -18,7 +18,7 @@ func (s *Sheet) gcloud() (string, error) {
 	if len(s.Roles) > 0 {
 		b.WriteString(commented("#", "", "", "This is the part on Google Cloud: the roles on AWS are printed with --as json, cloudformation or terraform."))
 	}
-	b.WriteString(commented("#", "", "", "A create of what stands already fails and changes nothing: go on. A new binding counts after two minutes as a rule, at times after seven or more."))
+	b.WriteString(commented("#", "", "", "If something exists already, its create fails and changes nothing: go on. A new binding counts after two minutes as a rule, at times after seven or more."))
 	s.Google.made(&b)
 	for _, binding := range s.Google.Bindings {
 		b.WriteString("\n" + commented("#", "", binding.Why) + binding.command() + "\n")
