@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +15,8 @@ import (
 )
 
 // The clients of this file are other languages', unmodified. scripts/test-peers installs
-// them and says where they are: CARNET_PYTHON and CARNET_AWSCLI name programs, CARNET_NODE
-// a folder with the packages of integration/foreign/package.json.
+// them and says where they are: CARNET_PYTHON, CARNET_AWSCLI and CARNET_RCLONE name programs,
+// CARNET_NODE a folder with the packages of integration/foreign/package.json.
 
 // plain serves one of the lab's services without TLS, as these clients allow on loopback.
 func plain(t *testing.T, l *lab.Lab, h http.Handler) string {
@@ -70,6 +72,33 @@ func inBothWays(t *testing.T, run func(t *testing.T, env []string)) {
 	for way, environment := range map[string]func(*testing.T, *lab.Lab, string) []string{"at the token door": foreignEnvironment, "beside the helper": besideTheHelper} {
 		t.Run(way, func(t *testing.T) { run(t, environment(t, l, dir)) })
 	}
+}
+
+// withAProfile points a client at a profile as docs/use.md has it, for AWS, and at an
+// external_account file for Google.
+func withAProfile(t *testing.T, l *lab.Lab, dir string) []string {
+	t.Helper()
+	_, outbound := workersTokens(t, l)
+	profiles := filepath.Join(t.TempDir(), "config")
+	text := fmt.Sprintf("[profile acme-lake]\nregion = eu-west-1\ncredential_process = %q vend acme/lake --format aws --proof env:JOB_TOKEN --url %s\n",
+		built(t, "./cmd/carnet"), startFunction(t, l, "aws", dir))
+	if err := os.WriteFile(profiles, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := slices.DeleteFunc(foreignEnvironment(t, l, dir), func(v string) bool { return strings.HasPrefix(v, "AWS_CONTAINER_") })
+	return append(env, "AWS_CONFIG_FILE="+profiles, "JOB_TOKEN="+outbound)
+}
+
+// onUse is the one block of docs/use.md that begins so.
+func onUse(t *testing.T, beginning string) string {
+	t.Helper()
+	for _, b := range blocksOf(t, "docs/use.md") {
+		if strings.HasPrefix(b.text, beginning) {
+			return b.text
+		}
+	}
+	t.Fatalf("docs/use.md has no block that begins with %s", beginning)
+	return ""
 }
 
 func runForeign(t *testing.T, env []string, dir, program string, args ...string) {
@@ -128,9 +157,58 @@ func TestAWSCommandLine(t *testing.T) {
 	}
 	runForeign(t, env, ".", cli, "--endpoint-url", s3, "s3", "cp", file, "s3://acme-lake/from-operator/by-cli")
 	runForeign(t, env, ".", cli, "--endpoint-url", s3, "s3", "ls", "s3://acme-lake/from-operator/")
-	cmd := exec.CommandContext(t.Context(), cli, "--endpoint-url", s3, "s3", "cp", file, "s3://acme-lake/theirs/by-cli")
+	refusedForeign(t, env, "AccessDenied", cli, "--endpoint-url", s3, "s3", "cp", file, "s3://acme-lake/theirs/by-cli")
+}
+
+// refusedForeign runs what is outside the prefix, and fails unless it is told so.
+func refusedForeign(t *testing.T, env []string, words, program string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = env
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "AccessDenied") {
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), words) {
 		t.Errorf("outside the prefix: %v\n%s", err, out)
 	}
+}
+
+// TestRclone copies to both clouds with the configuration of docs/use.md, pointed at the lab:
+// at S3 with TLS, since it streams to nothing else, and without the checksums behind a body,
+// which the lab's S3 does not read.
+func TestRclone(t *testing.T) {
+	rclone := os.Getenv("CARNET_RCLONE")
+	if rclone == "" {
+		t.Skip("CARNET_RCLONE names no rclone: scripts/test-peers builds it and runs this test")
+	}
+	l, dir := startSample(t)
+	s3, err := l.Serve(l.AWS.S3(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	config := strings.NewReplacer("type = s3", "type = s3\nuse_data_integrity_protections = false\nendpoint = https://"+s3,
+		"type = google cloud storage", "type = google cloud storage\nendpoint = "+plain(t, l, l.Google.Storage())+"/storage/v1/").Replace(onUse(t, "[lake]"))
+	for name, text := range map[string]string{"rclone.conf": config, "ca.pem": string(l.CA.PEM()), "hello": "hello"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(withAProfile(t, l, dir), "RCLONE_CONFIG="+filepath.Join(home, "rclone.conf"), "RCLONE_CA_CERT="+filepath.Join(home, "ca.pem"), "RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1")
+	file := filepath.Join(home, "hello")
+	for _, bucket := range []string{"lake:acme-lake", "drop:acme-drop"} {
+		runForeign(t, env, home, rclone, "copyto", file, bucket+"/from-operator/by-rclone")
+		refusedForeign(t, env, "403", rclone, "copyto", file, bucket+"/theirs/by-rclone")
+	}
+	runForeign(t, env, home, rclone, "cat", "lake:acme-lake/from-operator/by-rclone")
+}
+
+// TestDuckDB writes and reads with the secret of docs/use.md, pointed at the lab.
+func TestDuckDB(t *testing.T) {
+	python := os.Getenv("CARNET_PYTHON")
+	if python == "" {
+		t.Skip("CARNET_PYTHON names no Python with the packages: scripts/test-peers installs one and runs this test")
+	}
+	l, dir := startSample(t)
+	secret, _, _ := strings.Cut(onUse(t, "CREATE SECRET lake"), ";")
+	s3 := strings.TrimPrefix(plain(t, l, l.AWS.S3()), "http://")
+	secret = strings.Replace(secret, "REFRESH auto,", "REFRESH auto, ENDPOINT '"+s3+"', USE_SSL false, URL_STYLE 'path',", 1)
+	runForeign(t, append(withAProfile(t, l, dir), "DUCKDB_SECRET="+secret), "foreign", python, "lake.py")
 }
