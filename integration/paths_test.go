@@ -1,3 +1,6 @@
+// Package integration holds the tests that need the lab: a path is a text file of the catalog,
+// the request, the conversation with the clouds, the answer and the audit record; the others
+// attack, break, measure and use what was vended with the vendors' own clients.
 package integration
 
 import (

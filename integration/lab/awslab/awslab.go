@@ -81,7 +81,7 @@ func New(w *world.AWS, o Options) (*Cloud, error) {
 		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
 		sessions: map[string]*session{}, store: newStore(), world: w, limits: map[string]*limits{},
 	}
-	if err := c.around(o, w); err != nil {
+	if err := c.around(w); err != nil {
 		return nil, err
 	}
 	for id, account := range w.Accounts {

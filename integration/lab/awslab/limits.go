@@ -36,7 +36,7 @@ func newLimits(a *world.Account) (*limits, error) {
 }
 
 // around sets the clock, and the endpoint through which STS is called.
-func (c *Cloud) around(o Options, w *world.AWS) error {
+func (c *Cloud) around(w *world.AWS) error {
 	if c.now == nil {
 		c.now = time.Now
 	}
