@@ -49,7 +49,7 @@ google:
             - {role: roles/storage.objectAdmin, members: ["serviceAccount:filler@operator-prod.iam.gserviceaccount.com"]}
 `
 
-func startBuckets(t *testing.T) *lab.Lab {
+func startBuckets(t testing.TB) *lab.Lab {
 	t.Helper()
 	l, dir := labOf(t, worldWith(t, catalogBuckets))
 	session, err := l.AWS.RoleSession("arn:aws:iam::111122223333:role/filler", "fill")
@@ -81,7 +81,7 @@ func startBuckets(t *testing.T) *lab.Lab {
 	return l
 }
 
-func uploadGCS(t *testing.T, l *lab.Lab, account, bucket, name string, text []byte) error {
+func uploadGCS(t testing.TB, l *lab.Lab, account, bucket, name string, text []byte) error {
 	t.Helper()
 	m, err := l.Machine(account)
 	if err != nil {

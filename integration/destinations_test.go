@@ -41,7 +41,7 @@ func narrowed(t *testing.T, l *lab.Lab, runtime, dir, destination string, grant 
 	return cred
 }
 
-func machine(t *testing.T, l *lab.Lab) *lab.Machine {
+func machine(t testing.TB, l *lab.Lab) *lab.Machine {
 	t.Helper()
 	m, err := l.Machine("")
 	if err != nil {

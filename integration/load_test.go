@@ -29,14 +29,17 @@ import (
 )
 
 // BenchmarkFunction asks both functions for what is kept: Lambda's from the event in to the
-// event out, the Cloud Function's over its framework and the HTTP of loopback, with the
+// event out, with the catalog in a folder and in a bucket, the Cloud Function's over its framework and the HTTP of loopback, with the
 // caller's token verified.
 func BenchmarkFunction(b *testing.B) {
 	l, dir := onlyRole(b)
-	d := deployed(b, seatOf(b, l, "aws"), "aws", dir, false)
-	u := functionurl.URL{API: d.Handler}
+	u := functionurl.URL{API: deployed(b, seatOf(b, l, "aws"), "aws", dir, false).Handler}
+	withBucket := startBuckets(b)
+	v := functionurl.URL{API: deployed(b, seatOf(b, withBucket, "aws"), "aws", "s3://carnet-catalog/live?region=eu-west-1", false).Handler}
 	event := []byte(urlEvent("POST", "/v1/credentials", lakeRequest, nil))
-	for mode, handler := range map[string]lambda.Handler{"lambda-buffered": lambda.NewHandler(u.Buffer), "lambda-streamed": lambda.NewHandler(u.Stream)} {
+	for mode, handler := range map[string]lambda.Handler{
+		"lambda-buffered": lambda.NewHandler(u), "lambda-streamed": lambda.NewHandler(u.Stream), "lambda-buffered-bucket": lambda.NewHandler(v),
+	} {
 		b.Run(mode, func(b *testing.B) {
 			again(b, func(ctx context.Context) error {
 				answer, err := handler.Invoke(ctx, event)

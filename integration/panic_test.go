@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	case "stream":
 		lambda.Start(u.Stream)
 	case "buffer":
-		lambda.Start(u.Buffer)
+		lambda.Start(u)
 	case "framework":
 		if err := funcframework.RegisterHTTPFunctionContext(context.Background(), "/", fragile().ServeHTTP); err != nil {
 			panic(err)

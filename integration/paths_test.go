@@ -98,7 +98,7 @@ func setUp(t *testing.T, a *txtar.Archive) (*lab.Lab, string) {
 	return started(t, worldWith(t, section(a, "world"))), dir
 }
 
-func worldWith(t *testing.T, changes string) *world.World {
+func worldWith(t testing.TB, changes string) *world.World {
 	t.Helper()
 	text, err := sample.WorldYAML()
 	if err != nil {

@@ -511,7 +511,7 @@ func sampleWorld(t *testing.T) *world.World {
 
 // keyed parses a world and gives it the keys that all worlds of these tests have: to make
 // new ones takes longer than what is tried.
-func keyed(t *testing.T, text []byte) *world.World {
+func keyed(t testing.TB, text []byte) *world.World {
 	t.Helper()
 	of, err := keys()
 	if err != nil {

@@ -49,7 +49,7 @@ func run(ctx context.Context) error {
 	case function == "schedule":
 		lambda.Start(scheduler{d}.handle)
 	case mode == "BUFFERED":
-		lambda.Start(u.Buffer)
+		lambda.Start(u)
 	default:
 		lambda.Start(u.Stream)
 	}

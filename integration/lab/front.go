@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"carnet.dev/carnet/functions/awslambda/functionurl"
 )
 
@@ -41,8 +43,9 @@ func (l *Lab) FunctionURL(h http.Handler) string {
 			io.WriteString(w, `{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}`)
 			return
 		}
-		answer, err := u.Buffer(r.Context(), event)
-		if err != nil {
+		var answer events.LambdaFunctionURLResponse
+		text, err := u.Invoke(r.Context(), event)
+		if err != nil || json.Unmarshal(text, &answer) != nil {
 			http.Error(w, "Internal Server Error", http.StatusBadGateway)
 			return
 		}

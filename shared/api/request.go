@@ -3,11 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -35,12 +33,11 @@ func (c *call) body(contentType string) ([]byte, error) {
 	case c.r.URL.RawQuery != "" || c.r.URL.ForceQuery:
 		return nil, bad("this path takes no query: write everything into the body")
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
-	var long *http.MaxBytesError
-	if errors.As(err, &long) {
+	text, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
+	switch {
+	case len(text) > maxBody:
 		return nil, bad("the body has more than %d bytes", maxBody)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, bad("the body broke off")
 	}
 	return text, nil

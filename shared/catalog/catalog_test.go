@@ -170,6 +170,28 @@ func replaceValue(text, key, change string) string {
 	return before + change + rest[end:]
 }
 
+func TestAFolderTellsWhatHasChanged(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "acme.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := catalog.Folder{Dir: dir}
+	write("a")
+	_, version, err := folder.Read(t.Context(), "acme.yaml")
+	if err != nil || !folder.Unchanged("acme.yaml", version) {
+		t.Errorf("untouched: changed, %v", err)
+	}
+	if write("ab"); folder.Unchanged("acme.yaml", version) {
+		t.Error("longer: unchanged")
+	}
+	if os.Remove(name); folder.Unchanged("acme.yaml", version) {
+		t.Error("gone: unchanged")
+	}
+}
+
 func TestFolderStaysInside(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret.yaml")

@@ -17,6 +17,9 @@ type Source interface {
 	// Read returns the file's text and a version that differs whenever the text
 	// does. It fails with fs.ErrNotExist if there is no such file.
 	Read(ctx context.Context, name string) (text []byte, version string, err error)
+	// Unchanged tells whether a file still is of a version that Read gave, where that is
+	// known without reading it. Whoever is told no reads it.
+	Unchanged(name, version string) bool
 }
 
 // A Folder is a catalog on disk. The zero Folder is the working directory. Nothing
@@ -37,8 +40,19 @@ func (f Folder) Read(_ context.Context, name string) ([]byte, string, error) {
 	var text bytes.Buffer
 	text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
 	_, err = text.ReadFrom(io.LimitReader(file, maxFile+1))
-	version := strconv.FormatInt(info.ModTime().UnixNano(), 36) + "-" + strconv.FormatInt(info.Size(), 36)
-	return text.Bytes(), version, err
+	return text.Bytes(), string(version(info)), err
+}
+
+// Unchanged implements [Source]. It follows a link out of the folder, which tells nobody
+// anything: of what is outside Read gives no version.
+func (f Folder) Unchanged(name, of string) bool {
+	info, err := os.Stat(f.dir() + "/" + name)
+	return err == nil && string(version(info)) == of
+}
+
+func version(info os.FileInfo) []byte {
+	v := strconv.AppendInt(make([]byte, 0, 32), info.ModTime().UnixNano(), 36)
+	return strconv.AppendInt(append(v, '-'), info.Size(), 36)
 }
 
 func (f Folder) dir() string {

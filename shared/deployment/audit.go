@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -13,16 +14,19 @@ import (
 // written to standard output.
 func auditTo(w io.Writer) func(context.Context, exchange.Record) error {
 	var mu sync.Mutex
+	var line bytes.Buffer // of each record in turn
+	encoder := json.NewEncoder(&line)
 	return func(_ context.Context, r exchange.Record) error {
-		line, err := json.Marshal(struct {
+		mu.Lock()
+		defer mu.Unlock()
+		line.Reset()
+		err := encoder.Encode(struct {
 			Audit exchange.Record `json:"audit"`
 		}{r})
 		if err != nil {
 			return err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		_, err = w.Write(append(line, '\n'))
+		_, err = w.Write(line.Bytes())
 		return err
 	}
 }

@@ -30,6 +30,7 @@ type tenants struct {
 }
 
 type linked struct {
+	file    string
 	version string
 	tenant  *exchange.Tenant
 }
@@ -44,6 +45,9 @@ func newTenants(source catalog.Source, linker *destination.Linker, first func())
 
 // Tenant implements [exchange.Tenants].
 func (t *tenants) Tenant(ctx context.Context, name string) (*exchange.Tenant, error) {
+	if held, ok := t.linked.Get(name); ok && t.source.Unchanged(held.file, held.version) {
+		return held.tenant, nil
+	}
 	file, text, version, err := t.read(ctx, name)
 	if errors.Is(err, exchange.ErrNoTenant) {
 		t.linked.Remove(name)
@@ -91,7 +95,7 @@ func (t *tenants) linkOnce(name, version, file string, text []byte) (*exchange.T
 	}
 	tenant, err := t.link(file, text)
 	if err == nil {
-		t.linked.Add(name, linked{version, tenant})
+		t.linked.Add(name, linked{file, version, tenant})
 		t.first()
 	}
 	return tenant, err

@@ -117,24 +117,24 @@ type Request struct {
 
 // A Record is one line of the audit log: one request, granted or not.
 type Record struct {
-	Time        time.Time  `json:"time"`
-	RequestID   string     `json:"request_id"`
-	Caller      Caller     `json:"caller"`
-	Tenant      string     `json:"tenant"`
-	Destination string     `json:"destination"`
-	Job         string     `json:"job,omitempty"`
-	Kind        string     `json:"kind,omitempty"`
-	Grant       *Grant     `json:"grant,omitempty"` // as asked, where it was narrower than the catalog's
-	Outcome     string     `json:"outcome"`         // vended, checked (and thrown away), denied, unverified, refused, throttled, unavailable, bad_request, failed
-	Principal   string     `json:"principal,omitempty"`
-	Expires     *time.Time `json:"expires_at,omitempty"`
-	Digest      string     `json:"credential_sha256,omitempty"`
-	Cached      bool       `json:"cached,omitempty"` // no edge was crossed for this request
-	Edges       Trail      `json:"edges,omitempty"`
-	Failed      *Edge      `json:"failed_edge,omitempty"`
-	Code        string     `json:"code,omitempty"`
-	Owner       Owner      `json:"owner,omitempty"`
-	Error       string     `json:"error,omitempty"`
+	Time        time.Time `json:"time"`
+	RequestID   string    `json:"request_id"`
+	Caller      Caller    `json:"caller"`
+	Tenant      string    `json:"tenant"`
+	Destination string    `json:"destination"`
+	Job         string    `json:"job,omitempty"`
+	Kind        string    `json:"kind,omitempty"`
+	Grant       *Grant    `json:"grant,omitempty"` // as asked, where it was narrower than the catalog's
+	Outcome     string    `json:"outcome"`         // vended, checked (and thrown away), denied, unverified, refused, throttled, unavailable, bad_request, failed
+	Principal   string    `json:"principal,omitempty"`
+	Expires     time.Time `json:"expires_at,omitzero"`
+	Digest      string    `json:"credential_sha256,omitempty"`
+	Cached      bool      `json:"cached,omitempty"` // no edge was crossed for this request
+	Edges       Trail     `json:"edges,omitempty"`
+	Failed      *Edge     `json:"failed_edge,omitempty"`
+	Code        string    `json:"code,omitempty"`
+	Owner       Owner     `json:"owner,omitempty"`
+	Error       string    `json:"error,omitempty"`
 }
 
 // A Broker answers requests for credentials. It is safe for concurrent use.
@@ -224,8 +224,7 @@ func record(req Request, dest Destination, cred *Credential, err error) Record {
 		return r
 	}
 	r.Principal, r.Digest, r.Edges = cred.Principal, cred.Digest(), cred.Trail
-	expires := cred.Expires.UTC()
-	r.Expires = &expires
+	r.Expires = cred.Expires.UTC()
 	r.Cached = cred.Trail.cached()
 	return r
 }

@@ -1,9 +1,6 @@
 package exchange
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // A Credential is what a caller gets. Exactly one of Session, Token and Login is
 // set. It is immutable once vended, and prints without its secrets.
@@ -46,16 +43,18 @@ type Login struct {
 // Digest returns the hex SHA-256 over the credential's secrets, which identifies
 // it in audit records without giving it away.
 func (c *Credential) Digest() string {
-	var secrets []string
+	var text, token Secret
 	switch {
 	case c.Session != nil:
-		secrets = []string{c.Session.SecretAccessKey.Reveal(), c.Session.SessionToken.Reveal()}
+		text, token = c.Session.SecretAccessKey, c.Session.SessionToken
 	case c.Token != nil:
-		secrets = []string{c.Token.AccessToken.Reveal()}
+		return c.Token.AccessToken.Digest()
 	case c.Login != nil:
-		secrets = []string{c.Login.Password.Reveal(), c.Login.Token.Reveal()}
+		text, token = c.Login.Password, c.Login.Token
 	}
-	return NewSecret(strings.Join(secrets, "\x00")).Digest()
+	all := append(make([]byte, 0, 4<<10), text.Reveal()...)
+	all = append(all, 0)
+	return digest(append(all, token.Reveal()...))
 }
 
 // Access is what a credential may do with what it reaches.

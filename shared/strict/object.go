@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode/utf8"
 )
@@ -108,6 +109,36 @@ func (o Object) Get(key string) (value json.RawMessage, ok bool) {
 	return nil, false
 }
 
+// Members walks over a value that is an object, in text that Check or Parse has taken, and
+// gives each key as it is written, in its quotes. Of another value there is nothing.
+func Members(object json.RawMessage) iter.Seq2[json.RawMessage, json.RawMessage] {
+	return func(yield func(key, value json.RawMessage) bool) {
+		if len(object) == 0 || object[0] != '{' {
+			return
+		}
+		s := scanner{object, 1}
+		for key, value, more := s.next(); more && yield(key, value); {
+			key, value, more = s.next()
+		}
+	}
+}
+
+// At finds a value in objects within objects, in text that Check or Parse has taken; nil
+// where it is not. Unlike Get it finds no key that is written with a backslash.
+func At(object json.RawMessage, path ...string) json.RawMessage {
+	for _, name := range path {
+		at := object
+		object = nil
+		for key, value := range Members(at) {
+			if string(key[1:len(key)-1]) == name {
+				object = value
+				break
+			}
+		}
+	}
+	return object
+}
+
 // A scanner walks over text that is known to be valid, and so looks at brackets and quotes
 // alone.
 type scanner struct {
@@ -137,12 +168,18 @@ func (s *scanner) next() (key, value []byte, more bool) {
 
 // quoted steps over a string.
 func (s *scanner) quoted() {
-	for s.at++; s.text[s.at] != '"'; s.at++ {
-		if s.text[s.at] == '\\' {
-			s.at++
-		}
-	}
 	s.at++
+	for quote := 0; ; {
+		if quote < s.at {
+			quote = s.at + bytes.IndexByte(s.text[s.at:], '"')
+		}
+		escape := bytes.IndexByte(s.text[s.at:quote], '\\')
+		if escape < 0 {
+			s.at = quote + 1
+			return
+		}
+		s.at += escape + 2
+	}
 }
 
 // value steps over a value, whatever is inside it.
@@ -176,9 +213,8 @@ func String(value []byte) (string, error) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", errors.New("it is no string")
 	}
-	plain := string(value[1 : len(value)-1])
-	if strings.IndexByte(plain, '\\') < 0 {
-		return plain, nil
+	if plain := value[1 : len(value)-1]; bytes.IndexByte(plain, '\\') < 0 {
+		return string(plain), nil
 	}
 	var s string
 	if err := json.Unmarshal(value, &s); err != nil {

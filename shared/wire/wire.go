@@ -20,7 +20,7 @@ type credential struct {
 	Principal string            `json:"principal"`
 	ExpiresAt time.Time         `json:"expires_at"` // RFC 3339, UTC, whole seconds
 	Place     map[string]string `json:"place,omitempty"`
-	Session   *session          `json:"session,omitempty"`
+	Session   session           `json:"session,omitzero"`
 	Token     *token            `json:"token,omitempty"`
 	Login     *login            `json:"login,omitempty"`
 	RequestID string            `json:"request_id,omitempty"`
@@ -54,7 +54,7 @@ func Encode(c *exchange.Credential, requestID string) ([]byte, error) {
 		Kind: c.Kind, Principal: c.Principal, ExpiresAt: c.Expires.UTC().Truncate(time.Second), Place: c.Place, RequestID: requestID,
 	}
 	if s := c.Session; s != nil {
-		out.Session = &session{s.AccessKeyID, s.SecretAccessKey.Reveal(), s.SessionToken.Reveal(), s.AccountID}
+		out.Session = session{s.AccessKeyID, s.SecretAccessKey.Reveal(), s.SessionToken.Reveal(), s.AccountID}
 	}
 	if t := c.Token; t != nil {
 		out.Token = &token{t.AccessToken.Reveal(), "Bearer", t.Scopes}
@@ -72,7 +72,7 @@ func Decode(text []byte) (c *exchange.Credential, requestID string, err error) {
 		return nil, "", errors.New("the answer is no credential") // the parser's error may quote it
 	}
 	c = &exchange.Credential{Kind: in.Kind, Principal: in.Principal, Expires: in.ExpiresAt, Place: in.Place}
-	if s := in.Session; s != nil {
+	if s := in.Session; s != (session{}) {
 		c.Session = &exchange.Session{
 			AccessKeyID: s.AccessKeyID, SecretAccessKey: exchange.NewSecret(s.SecretAccessKey),
 			SessionToken: exchange.NewSecret(s.SessionToken), AccountID: s.AccountID,

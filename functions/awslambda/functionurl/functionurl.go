@@ -11,9 +11,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 
 	"carnet.dev/carnet/shared/api"
 	"carnet.dev/carnet/shared/caller"
+	"carnet.dev/carnet/shared/strict"
 )
 
 // A URL serves an http.Handler behind a function URL.
@@ -48,19 +51,20 @@ func (u URL) Stream(ctx context.Context, event json.RawMessage) (*events.LambdaF
 	if err != nil {
 		return nil, err
 	}
-	return &events.LambdaFunctionURLStreamingResponse{StatusCode: a.status, Headers: a.headers(), Body: &a.body}, nil
+	return &events.LambdaFunctionURLStreamingResponse{StatusCode: a.status, Headers: a.headers(), Body: strings.NewReader(a.body)}, nil
 }
 
-// Buffer answers a URL of invoke mode BUFFERED.
-func (u URL) Buffer(ctx context.Context, event json.RawMessage) (events.LambdaFunctionURLResponse, error) {
+// Invoke answers a URL of invoke mode BUFFERED. It makes the URL a handler that aws-lambda-go
+// calls as it is: one of any other kind costs a reading of the event and a reflection more.
+func (u URL) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	a, err := u.serve(ctx, event)
 	if err != nil {
-		return events.LambdaFunctionURLResponse{}, err
+		return nil, err
 	}
-	return events.LambdaFunctionURLResponse{StatusCode: a.status, Headers: a.headers(), Body: a.body.String()}, nil
+	return a.frame(), nil
 }
 
-func (u URL) serve(ctx context.Context, event json.RawMessage) (*answer, error) {
+func (u URL) serve(ctx context.Context, event []byte) (*answer, error) {
 	ctx, cancel := InTime(ctx)
 	defer cancel()
 	r, err := request(ctx, event)
@@ -80,86 +84,114 @@ func isFunctionURL(domain string) bool {
 	return ok && ours && id != "" && region != "" && !strings.ContainsAny(id+region, "./:@")
 }
 
-// A urlEvent has what is read of an event. A real one has four times as much, which would
-// be most of what a warm request costs.
-type urlEvent struct {
-	Version         string            `json:"version"`
-	RawPath         string            `json:"rawPath"`
-	RawQueryString  string            `json:"rawQueryString"`
-	Headers         map[string]string `json:"headers"`
-	Body            string            `json:"body"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"`
-	RequestContext  struct {
-		DomainName string `json:"domainName"`
-		HTTP       struct {
-			Method string `json:"method"`
-		} `json:"http"`
-		Authorizer struct {
-			IAM struct {
-				UserARN string `json:"userArn"`
-			} `json:"iam"`
-		} `json:"authorizer"`
-	} `json:"requestContext"`
-}
-
 // request makes an HTTP request of an event. The caller that IAM has verified is in the
 // event's authorizer; a header cannot name one.
-func request(ctx context.Context, event json.RawMessage) (*http.Request, error) {
-	var e urlEvent
-	if err := json.Unmarshal(event, &e); err != nil {
+//
+// What is wanted is picked out: to decode all of an event would be most of what a warm
+// request costs.
+func request(ctx context.Context, event []byte) (*http.Request, error) {
+	event = bytes.TrimSpace(event)
+	if strict.Check(event) != nil {
 		return nil, ErrNotURL
 	}
-	at := &e.RequestContext
-	if e.Version != "2.0" || at.HTTP.Method == "" || !isFunctionURL(at.DomainName) || !strings.HasPrefix(e.RawPath, "/") {
+	e := urlEvent{text: event, context: strict.At(event, "requestContext")}
+	domain, path, method := e.string(e.context, "domainName"), e.string(e.text, "rawPath"), e.string(e.context, "http", "method")
+	if string(strict.At(event, "version")) != `"2.0"` || method == "" || !isFunctionURL(domain) || !strings.HasPrefix(path, "/") {
 		return nil, ErrNotURL
 	}
-	body, err := e.body()
-	if err != nil {
-		return nil, ErrNotURL
-	}
-	if who, err := caller.FromARN(at.Authorizer.IAM.UserARN); err == nil {
+	if who, err := caller.FromARN(e.string(e.context, "authorizer", "iam", "userArn")); err == nil {
 		ctx = api.WithPrincipal(ctx, who)
 	}
-	r, err := http.NewRequestWithContext(ctx, at.HTTP.Method, "https://"+at.DomainName+"/", body)
+	r, err := http.NewRequestWithContext(ctx, method, "https://"+domain+"/", nil)
 	if err != nil {
 		return nil, ErrNotURL
 	}
-	r.URL = e.at(r.URL)
-	for name, value := range e.Headers {
-		r.Header.Add(name, value)
+	r.URL = at(r.URL, path)
+	r.URL.RawQuery = e.string(e.text, "rawQueryString")
+	r.Body = e.body()
+	e.headers(r.Header)
+	if e.broken {
+		return nil, ErrNotURL
 	}
 	return r, nil
 }
 
+// A urlEvent is an event that is read, and whether what was read of it was what it must be.
+type urlEvent struct {
+	text, context json.RawMessage
+	broken        bool
+}
+
 // at is the event's place on a host. A path that is none, such as /%zz, stays as it is and
 // leads nowhere: whoever sends one is told so, and the function has not failed.
-func (e *urlEvent) at(host *url.URL) *url.URL {
-	u, err := url.Parse("https://" + host.Host + e.RawPath)
+func at(host *url.URL, path string) *url.URL {
+	u, err := url.Parse("https://" + host.Host + path)
 	if err != nil {
-		u = &url.URL{Scheme: host.Scheme, Host: host.Host, Path: e.RawPath}
+		return &url.URL{Scheme: host.Scheme, Host: host.Host, Path: path}
 	}
-	u.RawQuery = e.RawQueryString
 	return u
 }
 
-func (e *urlEvent) body() (io.Reader, error) {
-	if !e.IsBase64Encoded {
-		return strings.NewReader(e.Body), nil
+func (e *urlEvent) body() io.ReadCloser {
+	text := e.string(e.text, "body")
+	if string(strict.At(e.text, "isBase64Encoded")) == "true" {
+		plain, err := base64.StdEncoding.DecodeString(text)
+		e.broken = e.broken || err != nil
+		text = string(plain)
 	}
-	body, err := base64.StdEncoding.DecodeString(e.Body)
-	return bytes.NewReader(body), err
+	b := new(body)
+	b.Reset(text)
+	return b
 }
 
-// An answer is an http.ResponseWriter that keeps what is written.
+// A body is a text to read, in one piece of memory.
+type body struct{ strings.Reader }
+
+func (*body) Close() error { return nil }
+
+func (e *urlEvent) headers(to http.Header) {
+	values := make([]string, 0, 16) // one array for all, as net/http has
+	for key, value := range strict.Members(strict.At(e.text, "headers")) {
+		name := http.CanonicalHeaderKey(e.read(key))
+		values = append(values, e.read(value))
+		if n := len(values); to[name] == nil {
+			to[name] = values[n-1 : n : n]
+		} else {
+			to[name] = append(to[name], values[n-1])
+		}
+	}
+}
+
+// string is empty where there is none.
+func (e *urlEvent) string(object json.RawMessage, path ...string) string {
+	value := strict.At(object, path...)
+	if value == nil || string(value) == "null" {
+		return ""
+	}
+	return e.read(value)
+}
+
+func (e *urlEvent) read(value json.RawMessage) string {
+	s, err := strict.String(value)
+	e.broken = e.broken || err != nil
+	return s
+}
+
+// An answer is an http.ResponseWriter that keeps what is written, which is one document and
+// written at once.
 type answer struct {
 	status int
 	header http.Header
-	body   bytes.Buffer
+	body   string
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+func (a *answer) Header() http.Header    { return a.header }
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.body += string(p)
+	return len(p), nil
+}
 
 func (a *answer) headers() map[string]string {
 	all := make(map[string]string, len(a.header))
@@ -167,4 +199,40 @@ func (a *answer) headers() map[string]string {
 		all[name] = strings.Join(values, ",")
 	}
 	return all
+}
+
+// frame is what a buffered URL wants, as LambdaFunctionURLResponse of aws-lambda-go has it. It
+// is put together here, since the encoder's way with a map costs more than all the rest.
+func (a *answer) frame() []byte {
+	out := make([]byte, 0, len(a.body)*5/4+512)
+	out = append(out, `{"statusCode":`...)
+	out = strconv.AppendInt(out, int64(a.status), 10)
+	out = append(out, `,"headers":{`...)
+	for name, values := range a.header {
+		if out[len(out)-1] != '{' {
+			out = append(out, ',')
+		}
+		out = append(quoted(out, name), ':')
+		out = quoted(out, strings.Join(values, ","))
+	}
+	out = quoted(append(out, `},"body":`...), a.body)
+	return append(out, '}')
+}
+
+// quoted appends a string in JSON.
+func quoted(to []byte, s string) []byte {
+	s = strings.ToValidUTF8(s, "\ufffd")
+	to = append(to, '"')
+	from := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			to = append(append(to, s[from:i]...), '\\', c)
+			from = i + 1
+		case c < ' ':
+			to = fmt.Appendf(append(to, s[from:i]...), `\u%04x`, c)
+			from = i + 1
+		}
+	}
+	return append(append(to, s[from:]...), '"')
 }

@@ -15,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"carnet.dev/carnet/functions/awslambda/functionurl"
 )
 
@@ -34,6 +36,15 @@ func sample(t *testing.T) []byte {
 	return bytes.ReplaceAll(text, []byte("<url-id>"), []byte("abcdef"))
 }
 
+// answered is what Lambda makes of a handler's answer.
+func answered(ctx context.Context, u functionurl.URL, event []byte) (answer events.LambdaFunctionURLResponse, err error) {
+	text, err := u.Invoke(ctx, event)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
 func TestTheDocumentedEvent(t *testing.T) {
 	var got *http.Request
 	var body []byte
@@ -44,7 +55,7 @@ func TestTheDocumentedEvent(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, "{}")
 	})}
-	answer, err := u.Buffer(t.Context(), sample(t))
+	answer, err := answered(t.Context(), u, sample(t))
 	if err != nil || answer.StatusCode != http.StatusTeapot || answer.Body != "{}" || answer.Headers["Content-Type"] != "application/json" {
 		t.Fatalf("%+v, %v", answer, err)
 	}
@@ -58,6 +69,25 @@ func TestTheDocumentedEvent(t *testing.T) {
 	}
 	if text, err := io.ReadAll(stream.Body); string(text) != "{}" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestAnAnswerInItsFrame: whatever is in it, it is JSON and says the same.
+func TestAnAnswerInItsFrame(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"a":"\"\\"}` + "\n\t\x00é": `{"a":"\"\\"}` + "\n\t\x00é",
+		"no UTF-8: \xff":             "no UTF-8: \ufffd",
+		"":                           "",
+	} {
+		u := functionurl.URL{API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Two", `"quoted"`)
+			w.Header().Add("Two", "and more")
+			io.WriteString(w, body)
+		})}
+		answer, err := answered(t.Context(), u, sample(t))
+		if err != nil || answer.Body != want || answer.Headers["Two"] != `"quoted",and more` || answer.StatusCode != http.StatusOK {
+			t.Errorf("%q: %+v, %v", body, answer, err)
+		}
 	}
 }
 
@@ -94,7 +124,7 @@ func TestForgedEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := u.Buffer(t.Context(), text); !errors.Is(err, functionurl.ErrNotURL) {
+		if _, err := u.Invoke(t.Context(), text); !errors.Is(err, functionurl.ErrNotURL) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -110,7 +140,7 @@ func TestAPathThatIsNone(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		})}
 		event := bytes.ReplaceAll(sample(t), []byte(`"/my/path"`), []byte(`"`+path+`"`))
-		if answer, err := u.Buffer(t.Context(), event); err != nil || answer.StatusCode != http.StatusNotFound || !strings.HasPrefix(seen, "/") {
+		if answer, err := answered(t.Context(), u, event); err != nil || answer.StatusCode != http.StatusNotFound || !strings.HasPrefix(seen, "/") {
 			t.Errorf("%q: %d, %v, and the handler sees %q", path, answer.StatusCode, err, seen)
 		}
 	}
@@ -127,7 +157,7 @@ func TestAnAnswerStillGetsOut(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})}
 		began := time.Now()
-		answer, err := u.Buffer(ctx, event)
+		answer, err := answered(ctx, u, event)
 		if took := time.Since(began); took != 2500*time.Millisecond || err != nil || answer.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("after %s: %d, %v", took, answer.StatusCode, err)
 		}
@@ -137,12 +167,13 @@ func TestAnAnswerStillGetsOut(t *testing.T) {
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"version":"2.0","rawPath":"/","requestContext":{"domainName":"a.lambda-url.b.on.aws","http":{"method":"GET"}}}`))
 	f.Fuzz(func(t *testing.T, event []byte) {
-		u := functionurl.URL{API: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		u := functionurl.URL{API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(w, r.Body)
 			if host := r.URL.Hostname(); !strings.HasSuffix(host, ".on.aws") || !strings.Contains(host, ".lambda-url.") || r.URL.User != nil {
 				t.Errorf("%q asks %s", event, r.URL)
 			}
 		})}
-		if _, err := u.Buffer(t.Context(), event); err != nil && !errors.Is(err, functionurl.ErrNotURL) {
+		if _, err := answered(t.Context(), u, event); err != nil && !errors.Is(err, functionurl.ErrNotURL) {
 			t.Errorf("%q: %v", event, err)
 		}
 	})

@@ -102,7 +102,7 @@ func recordsHold(t *testing.T, audit *bytes.Buffer) {
 		}
 		r := l.Audit
 		outcomes = append(outcomes, r.Outcome)
-		if r.Outcome == "vended" && (r.Digest == "" || r.Expires == nil || len(r.Edges) == 0 || r.Edges[len(r.Edges)-1].Op == "") {
+		if r.Outcome == "vended" && (r.Digest == "" || r.Expires.IsZero() || len(r.Edges) == 0 || r.Edges[len(r.Edges)-1].Op == "") {
 			t.Errorf("a vend's record lacks its digest, expiry or edges: %s", line)
 		}
 		if r.Outcome == "refused" && (r.Failed == nil || r.Owner == "" || r.Code == "") {

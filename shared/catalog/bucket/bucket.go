@@ -116,6 +116,12 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 	return nil, "", err
 }
 
+// Unchanged implements the catalog's Source: it knows while a copy is fresh.
+func (s *Source) Unchanged(name, of string) bool {
+	held, known, ask, missing := s.look(name)
+	return known && !ask && !missing && held.etag == of
+}
+
 // look tells what is held of a file, and whether the bucket is to be asked.
 func (s *Source) look(name string) (held file, known, ask, missing bool) {
 	s.mu.Lock()

@@ -75,6 +75,9 @@ const acme = "c/tenants/acme.yaml"
 func expect(t *testing.T, s *bucket.Source, want string, fails bool) {
 	t.Helper()
 	text, version, err := s.Read(t.Context(), "tenants/acme.yaml")
+	if fails && s.Unchanged("tenants/acme.yaml", "e-"+want) || s.Unchanged("tenants/acme.yaml", "e-another") {
+		t.Error("it is said to be as it was")
+	}
 	if (err != nil) != fails || string(text) != want || !fails && version != "e-"+want {
 		t.Errorf("%q, %q, %v; wanted %q, failing %v", text, version, err, want, fails)
 	}
