@@ -218,6 +218,18 @@ type Credentials struct {
 // platformSession is how long Lambda's credentials live at the most here.
 const platformSession = 6 * time.Hour
 
+// Anew makes a role anew: whatever session it gave, AWS does not know it any longer.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html
+func (c *Cloud) Anew(roleARN string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, s := range c.sessions {
+		if s.role == c.roles[roleARN] {
+			delete(c.sessions, id)
+		}
+	}
+}
+
 // RoleSession gives what a platform puts in a function's environment: the role's own
 // first session, which no policy narrows.
 func (c *Cloud) RoleSession(roleARN, name string) (Credentials, error) {

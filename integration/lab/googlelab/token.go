@@ -42,6 +42,13 @@ func (c *Cloud) open(t *token) string {
 	return value
 }
 
+// EndTokens ends every access token that was given so far.
+func (c *Cloud) EndTokens() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.tokens)
+}
+
 // bearer finds the token that a request shows, if it is still good. One with an access
 // boundary is good for Cloud Storage alone, whatever its scopes.
 // https://cloud.google.com/iam/docs/downscoping-short-lived-credentials

@@ -73,6 +73,8 @@ type Session struct {
 	ARN     string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/MINT
 	Expires time.Time
 	Trail   exchange.Trail
+
+	kept bool // from an earlier call
 }
 
 // An Identity is a role that this process can act as.
@@ -151,9 +153,28 @@ func (i *Identity) selfFor(ctx context.Context, life time.Duration) (Session, er
 		return s, s.Expires, err
 	})
 	if err == nil && !fresh {
-		s.Trail = s.Trail.Again()
+		s.Trail, s.kept = s.Trail.Again(), true
 	}
 	return s, err
+}
+
+// signed has the session that enters onwards sign a call. One that was kept and is good no
+// longer is dropped, and a fresh one has a try: sessions end before their time when they are
+// taken back, or when their role is made anew.
+func (i *Identity) signed(ctx context.Context, life time.Duration, call func(Session) error) error {
+	s, err := i.selfFor(ctx, life)
+	if err != nil {
+		return err
+	}
+	err = call(s)
+	if !s.kept || !spent(err) {
+		return err
+	}
+	i.onward.Drop(func(kept Session) bool { return kept.AccessKeyID == s.AccessKeyID })
+	if s, err = i.selfFor(ctx, life); err != nil {
+		return err
+	}
+	return call(s)
 }
 
 func (s Session) sdk() aws.Credentials {

@@ -3,6 +3,7 @@ package awsid
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"carnet.dev/carnet/shared/exchange"
 )
@@ -19,6 +20,24 @@ func Failed(err error, edge exchange.Edge, crossed exchange.Trail) error {
 		Edge: edge, Crossed: crossed, Reason: reason(no.code, no.status),
 		Code: no.code, Status: no.status, RetryAfter: no.retryAfter, Err: errors.New(no.message),
 	}
+}
+
+// spent tells of a session that has ended before it should have. Sessions that are taken back
+// by a policy are denied what they ask, with words that no other party's policy is behind.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func spent(err error) bool {
+	var edge *exchange.EdgeError
+	if !errors.As(err, &edge) {
+		return false
+	}
+	switch edge.Code {
+	case "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException":
+		return true
+	case "AccessDenied", "AccessDeniedException":
+		return strings.HasSuffix(edge.Err.Error(), "with an explicit deny in an identity-based policy")
+	}
+	return false
 }
 
 // reason reads a code. Those of a throttle are the SDK's list.

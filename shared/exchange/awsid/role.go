@@ -57,16 +57,17 @@ func (r Role) enteredByRole(from *Identity) *Identity {
 
 func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string, life time.Duration, policy string) (Session, error) {
 	edge := exchange.Edge{From: from.arn, To: r.ARN, Op: "sts:AssumeRole", Mint: exchange.NewMint()}
-	by, err := from.self(ctx)
-	if err != nil {
-		return Session{}, exchange.AtEdge(err, edge, nil)
-	}
-	var answer assumed
-	edge.RequestID, err = r.Cloud.sts(ctx, &by, "AssumeRole", r.ask(edge.Mint, life, policy, "ExternalId", externalID), &answer)
-	if err != nil {
-		return Session{}, Failed(err, edge, by.Trail)
-	}
-	return r.session(answer, edge, by.Trail)
+	var entered Session
+	err := from.signed(ctx, alive, func(by Session) (err error) {
+		var answer assumed
+		edge.RequestID, err = r.Cloud.sts(ctx, &by, "AssumeRole", r.ask(edge.Mint, life, policy, "ExternalId", externalID), &answer)
+		if err != nil {
+			return Failed(err, edge, by.Trail)
+		}
+		entered, err = r.session(answer, edge, by.Trail)
+		return err
+	})
+	return entered, exchange.AtEdge(err, edge, nil)
 }
 
 func (r Role) enteredByToken(from exchange.Identity) *Identity {

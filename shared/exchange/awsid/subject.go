@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -119,30 +120,28 @@ func algorithm(form exchange.Form) string {
 
 func (i *Identity) outboundJWT(ctx context.Context, to exchange.RelyingParty, form exchange.Form) (exchange.SubjectToken, error) {
 	life := cmp.Or(to.Lifetime, longestJWT)
-	s, err := i.selfFor(ctx, min(life, enoughJWT))
-	if err != nil {
-		return exchange.SubjectToken{}, err
-	}
 	edge := exchange.Edge{From: i.arn, To: to.Audience, Op: "sts:GetWebIdentityToken"}
-	var answer struct {
-		WebIdentityToken string
-		Expiration       time.Time
-	}
-	edge.RequestID, err = i.cloud.sts(ctx, &s, "GetWebIdentityToken", url.Values{
-		"Audience.member.1": {to.Audience},
-		"SigningAlgorithm":  {algorithm(form)},
-		"DurationSeconds":   {strconv.Itoa(int(min(life, time.Until(s.Expires)) / time.Second))},
-	}, &answer)
-	if err != nil {
-		return exchange.SubjectToken{}, Failed(err, edge, s.Trail)
-	}
-	if answer.WebIdentityToken == "" || answer.Expiration.IsZero() {
-		return exchange.SubjectToken{}, exchange.AtEdge(fmt.Errorf("the answer has no token"), edge, s.Trail)
-	}
-	return exchange.SubjectToken{
-		Form:    form,
-		Value:   exchange.NewSecret(answer.WebIdentityToken),
-		Expires: i.cloud.clock.Ours(answer.Expiration),
-		Trail:   s.Trail.Then(edge),
-	}, nil
+	var token exchange.SubjectToken
+	err := i.signed(ctx, min(life, enoughJWT), func(by Session) (err error) {
+		var answer struct {
+			WebIdentityToken string
+			Expiration       time.Time
+		}
+		edge.RequestID, err = i.cloud.sts(ctx, &by, "GetWebIdentityToken", url.Values{
+			"Audience.member.1": {to.Audience},
+			"SigningAlgorithm":  {algorithm(form)},
+			"DurationSeconds":   {strconv.Itoa(int(min(life, time.Until(by.Expires)) / time.Second))},
+		}, &answer)
+		if err == nil && (answer.WebIdentityToken == "" || answer.Expiration.IsZero()) {
+			err = errors.New("the answer has no token")
+		}
+		token = exchange.SubjectToken{
+			Form:    form,
+			Value:   exchange.NewSecret(answer.WebIdentityToken),
+			Expires: i.cloud.clock.Ours(answer.Expiration),
+			Trail:   by.Trail.Then(edge),
+		}
+		return Failed(err, edge, by.Trail)
+	})
+	return token, err
 }

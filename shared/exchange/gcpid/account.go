@@ -40,14 +40,14 @@ func (s ServiceAccount) Enter(from exchange.Identity) (exchange.Identity, error)
 	federated := way{
 		from:      from.Principal(),
 		federated: true,
-		show:      func(ctx context.Context) (Token, error) { return s.Provider.token(ctx, from) },
+		by:        entered{s.Provider, from},
 	}
 	return s.enteredBy([]way{federated}), nil
 }
 
 // onwards lists the ways to an account that is entered from this one.
 func (i *Identity) onwards() []way {
-	direct := way{from: i.email, show: i.self}
+	direct := way{from: i.email, by: i}
 	if i.longest == 0 || i.entry == User {
 		return []way{direct}
 	}
@@ -132,23 +132,24 @@ type accessTokenAnswer struct {
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
 func (i *Identity) accessToken(ctx context.Context, w way, ask Ask) (Token, error) {
 	edge := exchange.Edge{From: w.from, Via: w.via, To: i.email, Op: "iamcredentials.generateAccessToken", Mint: exchange.NewMint()}
-	shown, err := w.show(ctx)
-	if err != nil {
-		return Token{}, exchange.AtEdge(err, edge, nil)
-	}
-	var answer accessTokenAnswer
-	err = i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateAccessToken", shown.Value, accessTokenRequest{
-		Delegates: resources(w.via),
-		Scope:     ask.Scopes,
-		Lifetime:  strconv.Itoa(int(i.lifetime(ask.Lifetime)/time.Second)) + "s",
-	}, &answer, &edge)
-	if err == nil && answer.AccessToken == "" {
-		err = errors.New("the answer has no access token")
-	}
-	if err != nil {
-		return Token{}, failed(err, edge, shown.Trail)
-	}
-	return Token{exchange.NewSecret(answer.AccessToken), i.cloud.clock.Ours(answer.ExpireTime), shown.Trail.Then(edge)}, nil
+	var token Token
+	err := w.shown(ctx, func(own Token) error {
+		var answer accessTokenAnswer
+		err := i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateAccessToken", own.Value, accessTokenRequest{
+			Delegates: resources(w.via),
+			Scope:     ask.Scopes,
+			Lifetime:  strconv.Itoa(int(i.lifetime(ask.Lifetime)/time.Second)) + "s",
+		}, &answer, &edge)
+		if err == nil && answer.AccessToken == "" {
+			err = errors.New("the answer has no access token")
+		}
+		if err != nil {
+			return failed(err, edge, own.Trail)
+		}
+		token = Token{Value: exchange.NewSecret(answer.AccessToken), Expires: i.cloud.clock.Ours(answer.ExpireTime), Trail: own.Trail.Then(edge)}
+		return nil
+	})
+	return token, exchange.AtEdge(err, edge, nil)
 }
 
 type idTokenRequest struct {
@@ -166,22 +167,23 @@ type idTokenAnswer struct {
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
 func (i *Identity) idToken(ctx context.Context, w way, audience string) (Token, error) {
 	edge := exchange.Edge{From: w.from, Via: w.via, To: i.email, Op: "iamcredentials.generateIdToken", Mint: exchange.NewMint()}
-	shown, err := w.show(ctx)
-	if err != nil {
-		return Token{}, exchange.AtEdge(err, edge, nil)
-	}
-	var answer idTokenAnswer
-	err = i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateIdToken", shown.Value, idTokenRequest{
-		Delegates:    resources(w.via),
-		Audience:     audience,
-		IncludeEmail: true,
-	}, &answer, &edge)
-	if err != nil {
-		return Token{}, failed(err, edge, shown.Trail)
-	}
-	expires, err := expiry(answer.Token)
-	if err != nil {
-		return Token{}, exchange.AtEdge(err, edge, shown.Trail)
-	}
-	return Token{exchange.NewSecret(answer.Token), i.cloud.clock.Ours(expires), shown.Trail.Then(edge)}, nil
+	var token Token
+	err := w.shown(ctx, func(own Token) error {
+		var answer idTokenAnswer
+		err := i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateIdToken", own.Value, idTokenRequest{
+			Delegates:    resources(w.via),
+			Audience:     audience,
+			IncludeEmail: true,
+		}, &answer, &edge)
+		if err != nil {
+			return failed(err, edge, own.Trail)
+		}
+		expires, err := expiry(answer.Token)
+		if err != nil {
+			return exchange.AtEdge(err, edge, own.Trail)
+		}
+		token = Token{Value: exchange.NewSecret(answer.Token), Expires: i.cloud.clock.Ours(expires), Trail: own.Trail.Then(edge)}
+		return nil
+	})
+	return token, exchange.AtEdge(err, edge, nil)
 }

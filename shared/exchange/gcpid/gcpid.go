@@ -14,6 +14,7 @@ package gcpid
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -63,6 +64,8 @@ type Token struct {
 	Value   exchange.Secret
 	Expires time.Time
 	Trail   exchange.Trail
+
+	kept bool // from an earlier call
 }
 
 // An Entry says what was granted on a service account to whoever enters it.
@@ -93,15 +96,18 @@ type Identity struct {
 	ids     map[string]*keep.Value[Token] // by audience
 }
 
-// A bearer proves to Google who calls.
-type bearer func(context.Context) (Token, error)
+// A bearer proves to Google who calls: *Identity does, and whoever entered a pool.
+type bearer interface {
+	self(context.Context) (Token, error)
+	drop(Token)
+}
 
 // A way reaches an account: somebody's token, shown in a call that passes through
 // delegates.
 type way struct {
 	from      string // whose token it is
 	via       []string
-	show      bearer
+	by        bearer
 	federated bool // the token is a pool's
 }
 
@@ -139,7 +145,7 @@ func (i *Identity) IDToken(ctx context.Context, audience string) (Token, error) 
 		return t, t.Expires, err
 	})
 	if err == nil && !fresh {
-		t.Trail = t.Trail.Again()
+		t.Trail, t.kept = t.Trail.Again(), true
 	}
 	return t, err
 }
@@ -183,9 +189,40 @@ func (i *Identity) self(ctx context.Context) (Token, error) {
 		return t, t.Expires, err
 	})
 	if err == nil && !fresh {
-		t.Trail = t.Trail.Again()
+		t.Trail, t.kept = t.Trail.Again(), true
 	}
 	return t, err
+}
+
+func (i *Identity) drop(t Token) { i.onward.Drop(t.same) }
+
+func (t Token) same(other Token) bool { return t.Value.Reveal() == other.Value.Reveal() }
+
+// shown makes a call with the way's token. One that was kept and that Google does not know
+// any longer is dropped, and a fresh one has a try: a token ends before its time when its
+// pool or its account was disabled meanwhile.
+func (w way) shown(ctx context.Context, call func(Token) error) error {
+	t, err := w.by.self(ctx)
+	if err != nil {
+		return err
+	}
+	err = call(t)
+	if !t.kept || !spent(err) {
+		return err
+	}
+	w.by.drop(t)
+	if t, err = w.by.self(ctx); err != nil {
+		return err
+	}
+	return call(t)
+}
+
+// spent tells that Google did not know who called. Whoever it knows and does not let in gets
+// a 403.
+// https://cloud.google.com/apis/design/errors#handling_errors
+func spent(err error) bool {
+	var edge *exchange.EdgeError
+	return errors.As(err, &edge) && edge.Status == http.StatusUnauthorized
 }
 
 // lifetime is what to ask for.

@@ -27,7 +27,7 @@ func (i *Identity) Passes(ctx context.Context) (bool, error) {
 	}
 	w := i.ways[0]
 	edge := exchange.Edge{From: w.from, To: w.via[0], Op: "iam.testIamPermissions"}
-	shown, err := w.show(ctx)
+	shown, err := w.by.self(ctx)
 	if err != nil {
 		return false, exchange.AtEdge(err, edge, nil)
 	}

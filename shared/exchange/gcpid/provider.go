@@ -60,7 +60,7 @@ func (p *Provider) token(ctx context.Context, from exchange.Identity) (Token, er
 		return t, t.Expires, err
 	})
 	if err == nil && !fresh {
-		t.Trail = t.Trail.Again()
+		t.Trail, t.kept = t.Trail.Again(), true
 	}
 	return t, err
 }
@@ -73,6 +73,15 @@ func (p *Provider) kept(from exchange.Identity) *keep.Value[Token] {
 	}
 	return v
 }
+
+// entered is an identity inside a provider's pool.
+type entered struct {
+	pool *Provider
+	from exchange.Identity
+}
+
+func (e entered) self(ctx context.Context) (Token, error) { return e.pool.token(ctx, e.from) }
+func (e entered) drop(t Token)                            { e.pool.kept(e.from).Drop(t.same) }
 
 func (p *Provider) exchange(ctx context.Context, from exchange.Identity) (Token, error) {
 	edge := exchange.Edge{From: from.Principal(), To: p.name, Op: "sts.token"}
@@ -106,7 +115,7 @@ type exchangeAnswer struct {
 }
 
 func (a exchangeAnswer) token(trail exchange.Trail) Token {
-	return Token{exchange.NewSecret(a.AccessToken), within(a.ExpiresIn), trail}
+	return Token{Value: exchange.NewSecret(a.AccessToken), Expires: within(a.ExpiresIn), Trail: trail}
 }
 
 func (c *Cloud) exchangeToken(ctx context.Context, form url.Values, edge *exchange.Edge) (exchangeAnswer, error) {

@@ -85,6 +85,17 @@ func (v *Value[T]) Get(ctx context.Context, minTTL time.Duration, mint Mint[T]) 
 	return value, err == nil, err
 }
 
+// Drop ends the life of what is kept, if it is what the caller means: a value that was found
+// to be good no longer, before its time. One that was minted meanwhile stays.
+func (v *Value[T]) Drop(meant func(T) bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if meant(v.value) {
+		var none T
+		v.value, v.life = none, span{}
+	}
+}
+
 // patience leaves the caller half of its time to do something with the old value.
 func patience(ctx context.Context) time.Duration {
 	if end, ok := ctx.Deadline(); ok {

@@ -276,3 +276,21 @@ func TestAFleetComesBackApart(t *testing.T) {
 		}
 	})
 }
+
+// TestADroppedValueIsMintedAnew, and one that took its place meanwhile stays.
+func TestADroppedValueIsMintedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cloud{life: time.Hour}
+		var v keep.Value[int64]
+		drop := func(n int64) { v.Drop(func(kept int64) bool { return kept == n }) }
+		v.Get(t.Context(), 0, c.mint)
+		drop(1)
+		if n, fresh, err := v.Get(t.Context(), 0, c.mint); n != 2 || !fresh || err != nil {
+			t.Errorf("after it was dropped: %d, %v", n, err)
+		}
+		drop(1)
+		if n, fresh, err := v.Get(t.Context(), 0, c.mint); n != 2 || fresh || err != nil {
+			t.Errorf("another was dropped: %d, %v", n, err)
+		}
+	})
+}
