@@ -151,7 +151,7 @@ func (r *reader) read(file string) string {
 	return string(text)
 }
 
-// TestOnboardingAsWritten follows docs/onboard.md from the first command to the first
+// TestOnboardingAsWritten follows docs/add-a-customer.md from the first command to the first
 // vend: what the page has printed for either owner is applied in between.
 func TestOnboardingAsWritten(t *testing.T) {
 	w := sampleWorld(t)
@@ -161,7 +161,7 @@ func TestOnboardingAsWritten(t *testing.T) {
 	w.Google.Projects["operator-prod"].ServiceAccounts["carnet-t-umbrella@operator-prod.iam.gserviceaccount.com"] = &world.ServiceAccount{UniqueID: "100000000000000000009"}
 	l, _ := labOf(t, w)
 	r := newReader(t)
-	blocks := run(t, "docs/onboard.md")
+	blocks := run(t, "docs/add-a-customer.md")
 	for len(blocks) > 0 && !blocks[0].applied() {
 		r.run(l, blocks[0])
 		blocks = blocks[1:]
@@ -204,7 +204,7 @@ func TestMovingAsWritten(t *testing.T) {
 // TestEveryBlockOfCommandsIsMarked: what is not run says why, parses as a shell's, and no
 // commands hide in a block without a language.
 func TestEveryBlockOfCommandsIsMarked(t *testing.T) {
-	followed := []string{"docs/onboard.md", "docs/move.md"}
+	followed := []string{"docs/add-a-customer.md", "docs/move.md"}
 	count := map[string]int{}
 	for _, page := range pages(t) {
 		for _, b := range blocksOf(t, page) {
