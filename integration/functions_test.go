@@ -80,7 +80,14 @@ func iamOf(event map[string]any) map[string]any {
 func TestTheLambdaBehindItsURL(t *testing.T) {
 	l, dir := startSample(t)
 	change(t, dir, "acme", "callers:\n", "callers:\n  - aws: arn:aws:iam::444455556666:role/partner\n")
-	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend")...)
+	for _, mode := range []string{"BUFFERED", "RESPONSE_STREAM"} {
+		t.Run(mode, func(t *testing.T) {
+			behindItsURL(t, mode, startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_INVOKE_MODE="+mode)...))
+		})
+	}
+}
+
+func behindItsURL(t *testing.T, mode string, f *runtimeAPI) {
 	for name, x := range map[string]struct {
 		event  string
 		status int
@@ -108,7 +115,7 @@ func TestTheLambdaBehindItsURL(t *testing.T) {
 		}), 401, `"unauthenticated"`},
 		"nothing there": {urlEvent("GET", "/v1/nothing", "", nil), 404, `"bad_request"`},
 	} {
-		if status, body := streamed(t, f.invoke(t, x.event)); status != x.status || !strings.Contains(body, x.has) {
+		if status, body := answered(t, mode, f.invoke(t, x.event)); status != x.status || !strings.Contains(body, x.has) {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
@@ -127,14 +134,15 @@ func TestTheLambdaBehindItsURL(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if status, _ := streamed(t, f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil))); status != 200 {
+	if status, _ := answered(t, mode, f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil))); status != 200 {
 		t.Errorf("after all that: %d", status)
 	}
 }
 
-func TestTheLambdaBehindABufferedURL(t *testing.T) {
+// TestTheLambdasOwnModeIsBuffered, with the headers that an SDK looks at.
+func TestTheLambdasOwnModeIsBuffered(t *testing.T) {
 	l, dir := startSample(t)
-	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_INVOKE_MODE=BUFFERED")...)
+	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend")...)
 	status, header, body := buffered(t, f.invoke(t, urlEvent("POST", "/v1/credentials", lakeRequest, nil)))
 	if status != 200 || header["Content-Type"] != "application/json" || !strings.Contains(body, `"session":{`) {
 		t.Errorf("%d %v %s", status, header, body)
@@ -162,7 +170,7 @@ func TestTheLambdasTokenDoor(t *testing.T) {
 		"an IAM principal":    {urlEvent("POST", "/v1/credentials", lakeRequest, nil), 401},
 		"a signature removed": {with("Bearer " + google[:strings.LastIndex(google, ".")] + ".SIGNATURE_REMOVED_BY_GOOGLE"), 401},
 	} {
-		if status, body := streamed(t, f.invoke(t, x.event)); status != x.status {
+		if status, body := answered(t, "", f.invoke(t, x.event)); status != x.status {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}

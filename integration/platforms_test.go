@@ -176,6 +176,16 @@ func buffered(t *testing.T, a lambdaAnswer) (status int, header map[string]strin
 	return answer.StatusCode, answer.Headers, answer.Body
 }
 
+// answered takes an answer apart as the URL of that mode does.
+func answered(t *testing.T, mode string, a lambdaAnswer) (status int, body string) {
+	t.Helper()
+	if mode == "RESPONSE_STREAM" {
+		return streamed(t, a)
+	}
+	status, _, body = buffered(t, a)
+	return status, body
+}
+
 // startFunction starts one of the two functions as it is deployed, with the token door, and
 // returns where it is found: what stands in front of it here is plain HTTP.
 func startFunction(t *testing.T, l *lab.Lab, runtime, dir string) string {
@@ -183,7 +193,7 @@ func startFunction(t *testing.T, l *lab.Lab, runtime, dir string) string {
 	if runtime == "gcp" {
 		return startCloudFunction(t, l, dir, "Vend", "CARNET_DOORS=token")
 	}
-	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_DOORS=token", "CARNET_INVOKE_MODE=BUFFERED")...)
+	f := startLambda(t, append(environment(t, l, dir, asLambda(t, l)...), "CARNET_FUNCTION=vend", "CARNET_DOORS=token")...)
 	var turn sync.Mutex // a function has one request at a time
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		turn.Lock()

@@ -5,8 +5,9 @@
 // asks, and answers nobody. So whoever may invoke the one has gained nothing of the
 // other, however it writes its event.
 //
-// CARNET_INVOKE_MODE is the function URL's: RESPONSE_STREAM, the default, or BUFFERED. The
-// rest of the environment is in docs/configuration.md.
+// CARNET_INVOKE_MODE is the function URL's: BUFFERED, the default, since an answer is a few
+// kilobytes and streaming it takes more work, or RESPONSE_STREAM. The rest of the environment is
+// in docs/configuration.md.
 package main
 
 import (
@@ -32,7 +33,7 @@ func main() {
 // memory is.
 func run(ctx context.Context) error {
 	function, errFunction := deployment.Choice("CARNET_FUNCTION", "vend, for the function with the URL, or schedule", "vend", "schedule")
-	mode, errMode := deployment.Choice("CARNET_INVOKE_MODE", "RESPONSE_STREAM or BUFFERED, as the function URL has it", "", "RESPONSE_STREAM", "BUFFERED")
+	mode, errMode := deployment.Choice("CARNET_INVOKE_MODE", "BUFFERED or RESPONSE_STREAM, as the function URL has it", "", "BUFFERED", "RESPONSE_STREAM")
 	c, err := deployment.FunctionFromEnv(errFunction, errMode)
 	if err != nil {
 		return err
@@ -48,10 +49,10 @@ func run(ctx context.Context) error {
 	switch {
 	case function == "schedule":
 		lambda.Start(scheduler{d}.handle)
-	case mode == "BUFFERED":
-		lambda.Start(u)
-	default:
+	case mode == "RESPONSE_STREAM":
 		lambda.Start(u.Stream)
+	default:
+		lambda.Start(u)
 	}
 	return nil
 }

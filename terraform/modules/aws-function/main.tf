@@ -138,7 +138,8 @@ resource "aws_lambda_function_url" "door" {
   function_name      = each.value.function_name
   qualifier          = each.value.name
   authorization_type = each.key == "iam" ? "AWS_IAM" : "NONE" # public: the token door
-  invoke_mode        = "RESPONSE_STREAM"
+  # An answer is a few kilobytes, and streaming it takes more work. The function's own default.
+  invoke_mode = "BUFFERED"
 }
 
 # Since October 2025 a URL wants both permissions; InvokeFunction only by way of the URL, so

@@ -131,8 +131,8 @@ run "a_pattern_of_roles_is_refused" {
 run "the_url_is_iams_by_default" {
   command = plan
   assert {
-    condition     = [for u in aws_lambda_function_url.door : u.authorization_type] == ["AWS_IAM"] && aws_lambda_function_url.door["iam"].invoke_mode == "RESPONSE_STREAM"
-    error_message = "the URL is not AWS_IAM and RESPONSE_STREAM"
+    condition     = [for u in aws_lambda_function_url.door : u.authorization_type] == ["AWS_IAM"] && aws_lambda_function_url.door["iam"].invoke_mode == "BUFFERED"
+    error_message = "the URL is not AWS_IAM and BUFFERED"
   }
   assert {
     condition     = length(aws_lambda_permission.token_url) == 0 && length(aws_lambda_permission.token_invoke) == 0
