@@ -147,10 +147,13 @@ type scanner struct {
 }
 
 func (s *scanner) blanks() {
-	for s.at < len(s.text) && strings.IndexByte(" \t\r\n,:", s.text[s.at]) >= 0 {
+	for s.at < len(s.text) && (blank(s.text[s.at]) || s.text[s.at] == ':') {
 		s.at++
 	}
 }
+
+// blank is what ends a number or a word, but for a bracket.
+func blank(c byte) bool { return c == ' ' || c == ',' || c == '\n' || c == '\t' || c == '\r' }
 
 // next gives the next member's key, in its quotes, and value; more is false after the last.
 func (s *scanner) next() (key, value []byte, more bool) {
@@ -201,7 +204,7 @@ func (s *scanner) value() {
 				s.at++
 				return
 			}
-		case depth == 0 && strings.IndexByte(" \t\r\n,", c) >= 0:
+		case depth == 0 && blank(c):
 			return
 		}
 		s.at++
