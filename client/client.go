@@ -1,6 +1,7 @@
 // Package client asks carnet for credentials and gives them to what a Go program uses:
 // the AWS SDK ([Client.AWS]), Google's libraries ([Client.TokenSource]), database/sql
-// ([Client.Connector]). It knows carnet by its HTTP API alone.
+// ([Client.Connector]). It knows carnet by its HTTP API alone. A job that may ask nobody reads
+// what a schedule has put into a secret ([Delivered]).
 //
 //	c := &client.Client{URL: "https://….lambda-url.eu-west-1.on.aws", Proof: client.SigV4(creds, "eu-west-1")}
 //	cfg := aws.Config{Region: "eu-west-1", Credentials: c.AWS("acme", "lake")}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"carnet.dev/carnet/client"
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/exchange"
@@ -55,18 +56,23 @@ func startDeliveries(t *testing.T, secret, more string) (*lab.Lab, string) {
 	return l, dir
 }
 
-// readAWS and readGCP are what a job does that can only read secrets.
-func readAWS(t *testing.T, l *lab.Lab) (string, error) {
+// workersSecrets is Secrets Manager as a job that can only read secrets has it.
+func workersSecrets(t *testing.T, l *lab.Lab) *secretsmanager.Client {
 	t.Helper()
 	s, err := l.AWS.RoleSession("arn:aws:iam::111122223333:role/sync-worker", "job-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := secretsmanager.New(secretsmanager.Options{
+	return secretsmanager.New(secretsmanager.Options{
 		Region: region, HTTPClient: machine(t, l).Client(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey, s.SessionToken),
 	})
-	out, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(awsSecret)})
+}
+
+// readAWS and readGCP read what was delivered.
+func readAWS(t *testing.T, l *lab.Lab) (string, error) {
+	t.Helper()
+	out, err := workersSecrets(t, l).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(awsSecret)})
 	if err != nil {
 		return "", err
 	}
@@ -160,6 +166,21 @@ func TestABrokenChainLeavesTheOldSecret(t *testing.T) {
 	}
 	if after, err := readGCP(t, l); err != nil || after == before {
 		t.Errorf("after it was mended the secret is the old one: %v", err)
+	}
+}
+
+// TestAJobReadsWhatIsDelivered with the client package, and uses it.
+func TestAJobReadsWhatIsDelivered(t *testing.T) {
+	l, dir := startDeliveries(t, awsSecret, ", every: 30m")
+	if report, err := deploy(t, l, "aws", dir).Schedule.Run(t.Context(), schedule.Input{Action: schedule.Deliver}); err != nil || report.Failed != 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	cred, err := client.Delivered(t.Context(), workersSecrets(t, l), awsSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openS3(machine(t, l).Client(), cred).put(t.Context(), "from-operator/read"); err != nil {
+		t.Errorf("what was read cannot be used: %v", err)
 	}
 }
 
