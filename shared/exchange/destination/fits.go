@@ -16,11 +16,11 @@ func Fits(d *catalog.Destination) error {
 	var err error
 	switch d.Kind {
 	case catalog.S3:
-		_, err = s3{partition: partition(d.Role.ARN), region: d.Region, bucket: d.Bucket, kmsKey: d.KMSKey}.policy(grant)
+		_, err = s3Of(d, nil).policy(grant)
 	case catalog.GCS:
-		_, err = gcs{bucket: d.Bucket}.boundary(grant)
+		_, err = gcsOf(d, nil).boundary(grant)
 	case catalog.Redshift:
-		_, err = redshift{role: d.Role.ARN, region: d.Region, at: d.Redshift}.policy()
+		_, err = redshiftOf(d, nil, nil).policy()
 	}
 	if errors.Is(err, exchange.ErrBadRequest) { // nobody has asked
 		return errors.New(strings.TrimPrefix(err.Error(), exchange.ErrBadRequest.Error()+": "))

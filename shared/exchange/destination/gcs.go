@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 )
@@ -28,6 +29,10 @@ const narrowable = "https://www.googleapis.com/auth/cloud-platform"
 type gcs struct {
 	end    *gcpid.Identity
 	bucket string
+}
+
+func gcsOf(d *catalog.Destination, end *gcpid.Identity) gcs {
+	return gcs{end: end, bucket: d.Bucket}
 }
 
 func (d gcs) mint(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {

@@ -161,11 +161,11 @@ func (l *Linker) kind(p *place, d *catalog.Destination) error {
 	case catalog.S3:
 		role := p.end.(*awsid.Identity)
 		p.longest = role.Longest()
-		p.mint = s3{end: role, partition: partition(d.Role.ARN), region: d.Region, bucket: d.Bucket, kmsKey: d.KMSKey}.mint
+		p.mint = s3Of(d, role).mint
 	case catalog.GCS:
 		account := p.end.(*gcpid.Identity)
 		p.longest = account.Longest()
-		p.mint = gcs{end: account, bucket: d.Bucket}.mint
+		p.mint = gcsOf(d, account).mint
 	case catalog.BigQuery:
 		account := p.end.(*gcpid.Identity)
 		p.longest = account.Longest()
@@ -176,7 +176,7 @@ func (l *Linker) kind(p *place, d *catalog.Destination) error {
 		if d.Redshift.Login == catalog.RedshiftPassword {
 			p.longest = min(p.longest, longestLogin)
 		}
-		p.mint = redshift{end: role, cloud: l.AWS, role: d.Role.ARN, region: d.Region, at: d.Redshift}.mint
+		p.mint = redshiftOf(d, role, l.AWS).mint
 	case catalog.Snowflake:
 		return l.snowflake(p, d)
 	default:

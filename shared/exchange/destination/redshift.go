@@ -27,6 +27,10 @@ type redshift struct {
 	at     catalog.RedshiftPlace
 }
 
+func redshiftOf(d *catalog.Destination, end *awsid.Identity, cloud *awsid.Cloud) redshift {
+	return redshift{end: end, cloud: cloud, role: d.Role.ARN, region: d.Region, at: d.Redshift}
+}
+
 func (d redshift) mint(ctx context.Context, _ exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
 	policy, err := d.policy()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 )
@@ -27,6 +28,10 @@ type s3 struct {
 	region    string
 	bucket    string
 	kmsKey    string // ARN, empty where the bucket needs none
+}
+
+func s3Of(d *catalog.Destination, end *awsid.Identity) s3 {
+	return s3{end: end, partition: partition(d.Role.ARN), region: d.Region, bucket: d.Bucket, kmsKey: d.KMSKey}
 }
 
 func (d s3) mint(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
