@@ -14,6 +14,7 @@ import (
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/mend"
 	sheets "carnet.dev/carnet/shared/trust"
 )
@@ -72,7 +73,7 @@ func mender(t *testing.T, w *world.World, op *catalog.Operator, dir string) mend
 			subjects[email] = a.UniqueID
 		}
 	}
-	return mend.Mender{Operator: op, Tenant: tenantsIn(t, dir)["acme"], Facts: sheets.Ask{Subjects: subjects}}
+	return mend.Mender{Kinds: apply.All(), Operator: op, Tenant: tenantsIn(t, dir)["acme"], Facts: sheets.Ask{Subjects: subjects}}
 }
 
 // TestTheEightChainsPass: with the tightest grants, with as many calls as a vend takes, and

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 // What the examples ship has to be readable by the exchange as well as by Terraform.
@@ -19,7 +19,7 @@ func TestExamplesTenantsParse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := catalog.ParseTenant(file, text); err != nil {
+		if _, err := kinds.All().Catalog().ParseTenant(file, text); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/mend"
 )
 
@@ -118,7 +119,7 @@ func (f failure) looked(t *testing.T, w *world.World) (check.Report, []mend.Chan
 	r := f.check(t, d)
 	m := mender(t, w, d.Operator, dir)
 	m.Tenant = tenantsIn(t, dir)[f.Tenant]
-	m.Facts.WorkgroupID, m.Facts.PublicKey = "0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f", publicKeyOf(w)
+	m.Facts.Facts = map[string]string{"workgroup-id": "0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f", "public-key": publicKeyOf(w)}
 	if f.Later != "" {
 		l.Skew(duration(t, f.Later))
 		if again := f.check(t, d); again.Outcome != check.Sound {
@@ -143,7 +144,8 @@ func namedAgain(t *testing.T, r check.Report, m mend.Mender, want []mend.Change)
 	if err := json.Unmarshal(text, &told); err != nil {
 		t.Fatal(err)
 	}
-	names := check.Names{Chain: []string{r.Edges[0].From}}
+	end := m.Tenant.Destinations[r.Destination].Place.End()
+	names := check.Names{Chain: []string{r.Edges[0].From}, Own: end.User == ""}
 	for _, e := range r.Edges {
 		names.Chain = append(names.Chain, e.To)
 	}
@@ -155,7 +157,7 @@ func namedAgain(t *testing.T, r check.Report, m mend.Mender, want []mend.Change)
 			names.Secret = at
 		}
 	}
-	named, ok := told.Named(names)
+	named, ok := told.Named(names, kinds.All())
 	if !ok {
 		t.Fatalf("the names do not fit %s", text)
 	}

@@ -20,6 +20,8 @@ import (
 	"carnet.dev/carnet/integration/lab/sample"
 	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
+	"carnet.dev/carnet/shared/exchange/destination/snowflake"
 )
 
 // What `carnet trust` prints is applied here to a world without the trust, as its owner
@@ -427,25 +429,27 @@ func (a applier) statements(text, account string) {
 
 // bareOf takes the trust of a third party's side out of a world.
 func bareOf(w *world.World, d *catalog.Destination) {
-	if d.Role != nil {
-		parts := strings.SplitN(d.Role.ARN, ":", 6)
-		delete(w.AWS.Accounts[parts[4]].Roles, d.Role.ARN[strings.LastIndex(d.Role.ARN, "/")+1:])
+	end := d.Place.End()
+	if end.Role != nil {
+		parts := strings.SplitN(end.Role.ARN, ":", 6)
+		delete(w.AWS.Accounts[parts[4]].Roles, end.Role.ARN[strings.LastIndex(end.Role.ARN, "/")+1:])
 	}
-	if d.ServiceAccount != nil {
+	if end.ServiceAccount != nil {
+		_, dataset, _ := strings.Cut(d.Place.Where(), ".")
 		for _, p := range w.Google.Projects {
-			if a := p.ServiceAccounts[d.ServiceAccount.Email]; a != nil {
+			if a := p.ServiceAccounts[end.ServiceAccount.Email]; a != nil {
 				a.Bindings, p.Bindings, p.Roles = nil, nil, map[string][]string{}
 			}
-			if b := p.Buckets[d.Bucket]; b != nil {
+			if b := p.Buckets[strings.TrimPrefix(d.Place.Where(), "gs://")]; b != nil {
 				b.Bindings = nil
 			}
-			if s := p.Datasets[d.Dataset]; s != nil {
+			if s := p.Datasets[dataset]; s != nil {
 				s.Bindings = nil
 			}
 		}
 	}
-	if d.Kind == catalog.Snowflake {
-		u := w.Snowflake.Accounts[d.Snowflake.Account].Users[d.Snowflake.User]
+	if frost, ok := d.Place.(*snowflake.Place); ok {
+		u := w.Snowflake.Accounts[frost.Account].Users[frost.User]
 		u.WorkloadIdentity, u.PublicKey = nil, ""
 	}
 }
@@ -482,7 +486,7 @@ func tenantsIn(t *testing.T, dir string) map[string]*catalog.Tenant {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all[name], err = catalog.ParseTenant("tenants/"+name+".yaml", text); err != nil {
+		if all[name], err = kinds.All().Catalog().ParseTenant("tenants/"+name+".yaml", text); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -490,11 +494,11 @@ func tenantsIn(t *testing.T, dir string) map[string]*catalog.Tenant {
 }
 
 // formatsOf lists in what each kind's whole trust can be printed and applied here.
-func formatsOf(k catalog.Kind) []string {
-	switch k {
-	case catalog.S3, catalog.Redshift:
+func formatsOf(p catalog.Place) []string {
+	switch end := p.End(); {
+	case end.Role != nil:
 		return []string{"json", "cloudformation", "aws"}
-	case catalog.Snowflake:
+	case end.ServiceAccount == nil:
 		return []string{"sql"}
 	}
 	return []string{"json", "gcloud"}

@@ -16,6 +16,7 @@ import (
 	"carnet.dev/carnet/integration/lab/world"
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination/snowflake"
 )
 
 // TestPrintedTrustMendsEachDestination: with a third party's side taken away nobody gets
@@ -27,7 +28,7 @@ func TestPrintedTrustMendsEachDestination(t *testing.T) {
 	}
 	for name, tenant := range tenantsIn(t, dir) {
 		for dest, d := range tenant.Destinations {
-			for _, format := range formatsOf(d.Kind) {
+			for _, format := range formatsOf(d.Place) {
 				t.Run(name+"/"+dest+"/"+format, func(t *testing.T) { mends(t, dir, name, dest, d, format) })
 			}
 		}
@@ -40,14 +41,14 @@ func mends(t *testing.T, dir, tenant, dest string, d *catalog.Destination, forma
 	from := vendsFrom(t, w, tenant, dest)
 	bareOf(w, d)
 	// Snowflake's account is asked only when the token is used: the tour does that.
-	if still := vendsFrom(t, w, tenant, dest); d.Kind != catalog.Snowflake && len(still) > 0 {
+	if still := vendsFrom(t, w, tenant, dest); d.Kind != snowflake.Name && len(still) > 0 {
 		t.Fatalf("there is nothing to mend from %v", still)
 	}
 	text, err := printed(t, dir, append(flags, tenant+"/"+dest, "--as", format)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	applier{t, w}.apply(format, text, d.Snowflake.Account)
+	applier{t, w}.apply(format, text, d.Place.Where())
 	if got := vendsFrom(t, w, tenant, dest); len(from) == 0 || !slices.Equal(got, from) {
 		t.Errorf("with what was printed applied it works from %v, not from %v\n%s", got, from, text)
 	}
@@ -110,14 +111,14 @@ func applyAll(t *testing.T, w *world.World, dir string, flags []string) {
 		for dest, d := range tenant.Destinations {
 			for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator} {
 				format := "json"
-				if d.Kind == catalog.Snowflake && owner == exchange.ThirdParty {
+				if d.Kind == snowflake.Name && owner == exchange.ThirdParty {
 					format = "sql"
 				}
 				text, err := printed(t, dir, append(flags, name+"/"+dest, "--as", format, "--for", string(owner))...)
 				if err != nil {
 					t.Fatalf("%s/%s for the %s: %v", name, dest, owner, err)
 				}
-				applier{t, w}.apply(format, text, d.Snowflake.Account)
+				applier{t, w}.apply(format, text, d.Place.Where())
 			}
 		}
 	}
@@ -188,7 +189,7 @@ func TestPrintedTemplatesPassCfnLint(t *testing.T) {
 	for name, tenant := range tenantsIn(t, dir) {
 		for dest, d := range tenant.Destinations {
 			for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator} {
-				if owner == exchange.ThirdParty && d.Role == nil || owner == exchange.Operator && tenant.Identities.AWS == nil {
+				if owner == exchange.ThirdParty && d.Place.End().Role == nil || owner == exchange.Operator && tenant.Identities.AWS == nil {
 					continue // nothing on AWS is this owner's
 				}
 				text, err := printed(t, dir, append(slices.Clone(flags), name+"/"+dest, "--as", "cloudformation", "--for", string(owner))...)

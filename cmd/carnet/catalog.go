@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
-	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -66,7 +66,7 @@ It exits with 2 where it found something.`,
 			if err != nil {
 				return err
 			}
-			problems, err := catalog.Lint(cmd.Context(), c.Folder, destination.Fits)
+			problems, err := c.kinds.Lint(cmd.Context(), c.Folder)
 			if err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func schemaCommand() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"tenant", "operator"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			make := catalog.TenantSchema
+			make := kinds.All().Catalog().TenantSchema
 			if args[0] == "operator" {
 				make = catalog.OperatorSchema
 			}
@@ -195,9 +195,8 @@ func (c catalogFiles) list(cmd *cobra.Command, names []string) ([]listed, error)
 
 func row(t *catalog.Tenant, name string, ways []trust.Way) listed {
 	d := t.Destinations[name]
-	kind, place, _ := strings.Cut(d.String(), " ")
-	r := listed{Tenant: t.Name, Destination: name, Kind: kind, Place: place, Ways: ways, Disabled: t.Disabled || d.Disabled,
-		Rotating: d.Role != nil && d.Role.NextExternalID != "" || d.Snowflake.NextExternalID != ""}
+	r := listed{Tenant: t.Name, Destination: name, Kind: d.Kind, Place: d.Place.String(), Ways: ways, Disabled: t.Disabled || d.Disabled,
+		Rotating: d.Place.End().Bound().NextExternalID != ""}
 	if !d.Verified.IsZero() {
 		r.Verified = d.Verified.Format(time.DateOnly)
 	}

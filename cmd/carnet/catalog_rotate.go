@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/catalog/keys"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -32,7 +35,7 @@ func (c catalogFiles) draft(cmd *cobra.Command, tenant string) (*catalog.Draft, 
 	if err != nil {
 		return nil, err
 	}
-	return catalog.NewDraft(tenantFile(tenant), text)
+	return c.kinds.Draft(tenantFile(tenant), text)
 }
 
 // dir is where changes are written.
@@ -121,10 +124,11 @@ func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated
 	if d == nil {
 		return rotated{}, fmt.Errorf("tenant %s has no destination %q", tenant, dest)
 	}
-	ids := rotated{old: d.Snowflake.ExternalID, next: d.Snowflake.NextExternalID}
-	if d.Role != nil {
-		ids = rotated{old: d.Role.ExternalID, next: d.Role.NextExternalID}
-	}
+	bound := d.Place.End().Bound()
+	ids := rotated{old: bound.ExternalID, next: bound.NextExternalID}
+	all, _ := kinds.All().Catalog().Keys(d.Kind)
+	id, _ := all.Named(keys.Binding)
+	nextID, _ := all.Named(keys.NextBinding)
 	at := []string{"destinations", dest}
 	switch {
 	case ids.old == "":
@@ -132,12 +136,12 @@ func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated
 	case o.finish && ids.next == "":
 		return ids, fmt.Errorf("%s/%s has no next_external_id: begin with `carnet catalog rotate %s/%s`", tenant, dest, tenant, dest)
 	case o.finish:
-		return ids, errors.Join(draft.Set(at, "kind", "external_id", catalog.Scalar(ids.next)), draft.Remove(at, "next_external_id"))
+		return ids, errors.Join(draft.Set(at, "kind", id, keys.Scalar(ids.next)), draft.Remove(at, nextID))
 	case ids.next != "":
 		return ids, fmt.Errorf("%s/%s is being rotated already: `carnet trust %s/%s` prints again what its owner applies; when that is done, --finish", tenant, dest, tenant, dest)
 	}
 	ids.next = newExternalID()
-	return ids, draft.Set(at, "external_id", "next_external_id", catalog.Scalar(ids.next))
+	return ids, draft.Set(at, id, nextID, keys.Scalar(ids.next))
 }
 
 // tell prints what the owner applies now.
@@ -297,24 +301,19 @@ func (c catalogFiles) outstanding(cmd *cobra.Command, s *switched, t *catalog.Te
 		return err
 	}
 	var longest time.Duration
-	kinds := map[catalog.Kind]bool{}
 	for name, list := range ways {
 		if dest != "" && name != dest {
 			continue
 		}
-		kinds[t.Destinations[name].Kind] = true
+		if note := kinds.All().Named(t.Destinations[name].Kind).Outlives; note != "" && !slices.Contains(s.Notes, note) {
+			s.Notes = append(s.Notes, note)
+		}
 		for _, w := range list {
 			longest = max(longest, w.Longest)
 		}
 	}
 	s.Stops = time.Now().UTC().Add(freshFor).Truncate(time.Second)
 	s.Ends, s.Longest = s.Stops.Add(longest), longest.String()
-	if kinds[catalog.Redshift] {
-		s.Notes = append(s.Notes, "A Redshift password gates the login alone: a connection that is open stays open.")
-	}
-	if kinds[catalog.Snowflake] {
-		s.Notes = append(s.Notes, "A Snowflake token gates the login alone: a session that is open stays open.")
-	}
 	return nil
 }
 

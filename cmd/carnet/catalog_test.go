@@ -13,6 +13,7 @@ import (
 
 	"carnet.dev/carnet/integration/lab/sample"
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 // A ran command is what came out, and how it ended.
@@ -73,7 +74,7 @@ const acme = "tenants/acme.yaml"
 func parsed(t *testing.T, dir, tenant string) *catalog.Tenant {
 	t.Helper()
 	file := "tenants/" + tenant + ".yaml"
-	parsed, err := catalog.ParseTenant(file, []byte(readFile(t, dir, file)))
+	parsed, err := kinds.All().Catalog().ParseTenant(file, []byte(readFile(t, dir, file)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func TestAddADestination(t *testing.T) {
 	if gone := lost(before, readFile(t, dir, acme)); len(gone) > 0 {
 		t.Errorf("these lines are gone: %q", gone)
 	}
-	if d := parsed(t, dir, "acme").Destinations["two"]; d == nil || d.Role.ExternalID != said.ExternalID || d.Prefixes[0] != "in/" {
+	if d := parsed(t, dir, "acme").Destinations["two"]; d == nil || d.Place.End().Role.ExternalID != said.ExternalID || d.Place.Grant().Prefixes[0] != "in/" {
 		t.Errorf("the file has %+v", d)
 	}
 	if got := carnet(t, dir, "", "catalog", "lint"); got.err != nil {
@@ -147,7 +148,7 @@ func TestAddATenant(t *testing.T) {
 	if email := tenant.Identities.GCP.Email; !regexp.MustCompile(`^carnet-t-a-name-o-[0-9a-f]{12}@operator-prod\.iam\.gserviceaccount\.com$`).MatchString(email) {
 		t.Errorf("the account is %s", email)
 	}
-	if tenant.Identities.AWS.ExternalID == tenant.Destinations["lake"].Role.ExternalID {
+	if tenant.Identities.AWS.ExternalID == tenant.Destinations["lake"].Place.End().Role.ExternalID {
 		t.Error("the identity and the destination have one ExternalId")
 	}
 }
@@ -159,10 +160,10 @@ func TestAddAsks(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	d := parsed(t, dir, "acme").Destinations["more"]
-	if d.Bucket != "acme-more" || strings.Join(d.Prefixes, " ") != "in/ out/" {
+	if d.Place.String() != "acme-more" || strings.Join(d.Place.Grant().Prefixes, " ") != "in/ out/" {
 		t.Errorf("the file has %+v", d)
 	}
-	if !strings.Contains(got.wrong, "bucket: ") || strings.Contains(got.out, "bucket: ") {
+	if !strings.Contains(got.wrong, "bucket (The bucket") || strings.Contains(got.out, "bucket (") {
 		t.Errorf("it asked on the wrong side: %q, %q", got.out, got.wrong)
 	}
 }
@@ -182,8 +183,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 	refused("a destination that stands", "not overwritten", s3Flags("acme/lake")...)
 	refused("a tenant that stands", "not overwritten", "catalog", "add", "acme")
-	refused("no kind and nobody to ask", "write --kind s3, redshift, gcs, bigquery or snowflake", "catalog", "add", "acme/two")
-	refused("nothing said and nobody to ask", "--role, --region, --bucket, --prefix, --access", "catalog", "add", "acme/two", "--kind", "s3")
+	refused("no kind and nobody to ask", "write --kind s3, gcs, bigquery, redshift or snowflake", "catalog", "add", "acme/two")
+	refused("nothing said and nobody to ask", "--role, --region, --bucket, --prefix or --whole-bucket, --access", "catalog", "add", "acme/two", "--kind", "s3")
 	refused("a bucket without a destination", "--bucket is not for a tenant without a destination", "catalog", "add", "initech", "--bucket", "x")
 	refused("a flag of another kind", "--dataset is not for kind s3", append(s3Flags("acme/two"), "--dataset", "x")...)
 	refused("all of a bucket and a part of it", "exclude each other", append(s3Flags("acme/two"), "--whole-bucket")...)
@@ -234,7 +235,7 @@ func TestEditsKeepLayout(t *testing.T) {
 				if got := carnet(t, dir, "", "catalog", "rotate", "t/lake"); got.err != nil {
 					t.Fatal(got.err)
 				}
-				next := parsed(t, dir, "t").Destinations["lake"].Role.NextExternalID
+				next := parsed(t, dir, "t").Destinations["lake"].Place.End().Role.NextExternalID
 				if got := carnet(t, dir, "", "catalog", "rotate", "t/lake", "--finish"); got.err != nil {
 					t.Fatal(got.err)
 				}
@@ -252,7 +253,7 @@ func TestRotate(t *testing.T) {
 	dir := sampleCatalog(t)
 	const old = "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40"
 	first := carnet(t, dir, "", "catalog", "rotate", "acme/lake")
-	role := parsed(t, dir, "acme").Destinations["lake"].Role
+	role := parsed(t, dir, "acme").Destinations["lake"].Place.End().Role
 	next := role.NextExternalID
 	if first.err != nil || role.ExternalID != old || !isUUID4(next) {
 		t.Fatalf("%v: %+v", first.err, role)
@@ -264,7 +265,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("a second beginning: %v", again.err)
 	}
 	last := carnet(t, dir, "", "catalog", "rotate", "acme/lake", "--finish")
-	role = parsed(t, dir, "acme").Destinations["lake"].Role
+	role = parsed(t, dir, "acme").Destinations["lake"].Place.End().Role
 	if last.err != nil || role.ExternalID != next || role.NextExternalID != "" || strings.Contains(last.out, old) || !strings.Contains(last.out, next) {
 		t.Errorf("%v: %+v\n%s", last.err, role, last.out)
 	}

@@ -17,6 +17,7 @@ import (
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/mend"
 )
 
@@ -141,7 +142,7 @@ func (h here) look(ctx context.Context, n named, probe bool) *looked {
 	if broke := r.Broke(); broke != nil && broke.Err != nil {
 		l.Said = broke.Err.Error()
 	}
-	l.mend(mend.Mender{Operator: h.Operator, Tenant: t}, func() map[string]string {
+	l.mend(mend.Mender{Kinds: apply.All(), Operator: h.Operator, Tenant: t}, func() map[string]string {
 		ids, _ := lookUp(ctx, h.catalog, t, h.Operator) // what cannot be looked up keeps its placeholder
 		return ids
 	})

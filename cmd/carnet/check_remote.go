@@ -11,6 +11,8 @@ import (
 	"carnet.dev/carnet/client"
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/check"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/mend"
 	"carnet.dev/carnet/shared/trust"
 )
@@ -84,7 +86,7 @@ func (t there) name(ctx context.Context, l *looked) {
 		l.Note = "Names, and what to change, are missing: " + err.Error()
 		return
 	}
-	r, ok := l.Named(names)
+	r, ok := l.Named(names, kinds.All())
 	if !ok && len(l.Edges) > 0 {
 		l.Note = "The deployment goes along another chain than the catalog here has: names, and what to change, are missing."
 		return
@@ -93,7 +95,7 @@ func (t there) name(ctx context.Context, l *looked) {
 	if l.Finding != nil {
 		l.Said = "the function's audit record of " + l.RequestID + " has the cloud's words"
 	}
-	l.mend(mend.Mender{Operator: t.operator, Tenant: file}, func() map[string]string { return nil })
+	l.mend(mend.Mender{Kinds: apply.All(), Operator: t.operator, Tenant: file}, func() map[string]string { return nil })
 }
 
 // namesOf finds who stands on a chain, from the files alone.
@@ -108,7 +110,8 @@ func namesOf(op *catalog.Operator, t *catalog.Tenant, r check.Report) (check.Nam
 	}
 	for _, w := range ways[r.Destination] {
 		if w.Runtime == r.Runtime {
-			n := check.Names{Chain: append(w.Chain, check.PlaceOf(d)), Secret: d.Snowflake.Secret}
+			end := d.Place.End()
+			n := check.Names{Chain: append(w.Chain, d.Place.Where()), Secret: end.Secret, Own: end.User == ""}
 			n.Provider = providerOn(op, t, d, n.Chain)
 			return n, nil
 		}
@@ -118,7 +121,7 @@ func namesOf(op *catalog.Operator, t *catalog.Tenant, r check.Report) (check.Nam
 
 // providerOn is the pool's, where a chain goes from a role into an account.
 func providerOn(op *catalog.Operator, t *catalog.Tenant, d *catalog.Destination, chain []string) string {
-	accounts := []*catalog.ServiceAccount{d.ServiceAccount, t.Identities.GCP}
+	accounts := []*catalog.ServiceAccount{d.Place.End().ServiceAccount, t.Identities.GCP}
 	for _, link := range d.Chain {
 		accounts = append(accounts, link.ServiceAccount)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 const repository = "../.."
@@ -197,7 +197,7 @@ func TestPagesFilesOfTenantsParse(t *testing.T) {
 				continue
 			}
 			seen++
-			if _, err := catalog.ParseTenant("tenants/"+name[1]+".yaml", []byte(m[1])); err != nil {
+			if _, err := kinds.All().Catalog().ParseTenant("tenants/"+name[1]+".yaml", []byte(m[1])); err != nil {
 				t.Errorf("%s: %v", page, err)
 			}
 		}

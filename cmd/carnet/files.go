@@ -13,10 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 // catalogFiles is a catalog on disk, as people edit it.
-type catalogFiles struct{ catalog.Folder }
+type catalogFiles struct {
+	catalog.Folder
+	kinds *catalog.Kinds
+}
 
 func catalogFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "catalog", "", "folder with carnet.yaml and tenants/ (default $CARNET_CATALOG)")
@@ -34,7 +38,7 @@ func openCatalog(dir string) (catalogFiles, error) {
 	case strings.Contains(dir, "://"):
 		return catalogFiles{}, fmt.Errorf("%s is a bucket, which holds a copy: write --catalog with the folder that it is made from", dir)
 	}
-	return catalogFiles{catalog.Folder{Dir: dir}}, nil
+	return catalogFiles{catalog.Folder{Dir: dir}, kinds.All().Catalog()}, nil
 }
 
 func (c catalogFiles) operator(ctx context.Context) (*catalog.Operator, error) {
@@ -55,7 +59,7 @@ func (c catalogFiles) tenant(ctx context.Context, name string) (*catalog.Tenant,
 	if err != nil {
 		return nil, err
 	}
-	return catalog.ParseTenant(tenantFile(name), text)
+	return c.kinds.ParseTenant(tenantFile(name), text)
 }
 
 func (c catalogFiles) named(ctx context.Context) string {

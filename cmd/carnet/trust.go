@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -16,9 +17,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 	"carnet.dev/carnet/shared/trust"
 )
@@ -29,7 +32,7 @@ type trustOptions struct {
 	runtime, modules                 string
 	subjects                         []string
 	ask                              trust.Ask
-	access                           string
+	told                             map[string]*string // facts, by flag
 }
 
 func trustCommand() *cobra.Command {
@@ -69,17 +72,31 @@ func (o *trustOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.modules, "modules", "./terraform/modules", "where Terraform finds the modules")
 	f.StringSliceVar(&o.subjects, "google-subject", nil, "numeric id of the tenant's Google service account, or EMAIL=ID of any that is named")
 	f.StringVar(&o.ask.Issuer, "aws-issuer", "", "issuer of the operator's outbound tokens (default: the one in carnet.yaml)")
-	f.StringVar(&o.ask.WorkgroupID, "workgroup-id", "", "id of the Redshift workgroup")
-	f.StringVar(&o.ask.PublicKey, "public-key", "", "a Snowflake user's public key, in base64")
-	f.StringVar(&o.ask.Database.Name, "database", "", "Snowflake: the database to grant on")
-	f.StringVar(&o.ask.Database.Schema, "schema", "", "Snowflake, Redshift: the schema to grant on")
-	f.StringVar(&o.ask.Database.Warehouse, "warehouse", "", "Snowflake: the warehouse to grant")
-	f.StringVar(&o.ask.Database.Role, "role", "", "Snowflake: the role to make")
-	f.StringVar(&o.access, "access", string(exchange.ReadWrite), "Snowflake, Redshift: what the SQL grants: read, write or read_write")
+	o.facts(cmd)
 	complete(cmd, "for", "third-party", "tenant", "operator")
 	complete(cmd, "as", "json", "terraform", "cloudformation", "aws", "gcloud", "sql")
 	complete(cmd, "runtime", "aws", "gcp", "both")
 	complete(cmd, "document", "trust", "permissions")
+}
+
+// facts are the flags of what the kinds ask for besides.
+func (o *trustOptions) facts(cmd *cobra.Command) {
+	all, says, words := apply.All(), map[string]string{}, map[string][]string{}
+	o.told = map[string]*string{}
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		for _, fact := range all[kind].Facts {
+			if before := says[fact.Flag]; before == "" {
+				says[fact.Flag] = kind + ": " + fact.Says
+			} else {
+				says[fact.Flag] = alsoOf(before, kind, fact.Says)
+			}
+			words[fact.Flag] = fact.Words
+		}
+	}
+	for flag, text := range says {
+		o.told[flag] = cmd.Flags().String(flag, "", text)
+		complete(cmd, flag, words[flag]...)
+	}
 }
 
 func (o *trustOptions) run(cmd *cobra.Command, args []string) error {
@@ -109,7 +126,10 @@ func (o *trustOptions) sheet(cmd *cobra.Command, name string) (*trust.Sheet, err
 	if o.ask.Tenant, err = c.tenant(cmd.Context(), tenant); err != nil {
 		return nil, err
 	}
-	o.ask.Destination, o.ask.For, o.ask.Database.Access = dest, exchange.Owner(o.owner), exchange.Access(o.access)
+	o.ask.Destination, o.ask.For, o.ask.Facts = dest, exchange.Owner(o.owner), map[string]string{}
+	for flag, told := range o.told {
+		o.ask.Facts[flag] = *told
+	}
 	if err := o.valid(); err != nil {
 		return nil, err
 	}
@@ -120,8 +140,12 @@ func (o *trustOptions) valid() error {
 	if !slices.Contains([]exchange.Owner{exchange.ThirdParty, exchange.TenantSide, exchange.Operator}, o.ask.For) {
 		return fmt.Errorf("--for is %q: write third-party, tenant or operator", o.owner)
 	}
-	if a := o.ask.Database.Access; !a.CanRead() && !a.CanWrite() {
-		return fmt.Errorf("--access is %q: write read, write or read_write", o.access)
+	if d := o.ask.Tenant.Destinations[o.ask.Destination]; d != nil {
+		for _, f := range apply.All()[d.Kind].Facts {
+			if told := o.ask.Facts[f.Flag]; told != "" && f.Words != nil && !slices.Contains(f.Words, told) {
+				return fmt.Errorf("--%s is %q: write %s", f.Flag, told, keys.Either(f.Words))
+			}
+		}
 	}
 	switch o.runtime {
 	case "aws", "gcp":
@@ -154,7 +178,7 @@ func (o *trustOptions) readSubjects() error {
 
 // filled writes the sheet, and once more with the ids that the runtime could tell.
 func (o *trustOptions) filled(cmd *cobra.Command, op *catalog.Operator) (*trust.Sheet, error) {
-	s, err := trust.For(op, o.ask)
+	s, err := apply.All().Trust().For(op, o.ask)
 	if err != nil || len(s.Missing) == 0 || os.Getenv("CARNET_RUNTIME") == "" {
 		return s, err
 	}
@@ -169,7 +193,7 @@ func (o *trustOptions) filled(cmd *cobra.Command, op *catalog.Operator) (*trust.
 			o.ask.Subjects[email] = id
 		}
 	}
-	return trust.For(op, o.ask)
+	return apply.All().Trust().For(op, o.ask)
 }
 
 // lookUp asks for an ID token of the tenant's account, and of the runtime's own where it
@@ -251,9 +275,8 @@ func (o *trustOptions) print(w io.Writer, s *trust.Sheet) error {
 
 // printDocument prints what the AWS CLI takes as file://.
 func (o *trustOptions) printDocument(w io.Writer, s *trust.Sheet) error {
-	d := o.ask.Tenant.Destinations[o.ask.Destination]
-	if d.Role == nil || s.For != exchange.ThirdParty {
-		return fmt.Errorf("--document is for the role of an s3 or redshift destination, with --for third-party: write --as %s", s.Usual())
+	if s.Place().End().Role == nil || s.For != exchange.ThirdParty {
+		return fmt.Errorf("--document is for the role of a destination that has one, with --for third-party: write --as %s", s.Usual())
 	}
 	text, err := []byte(nil), error(nil)
 	switch o.document {

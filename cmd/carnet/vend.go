@@ -19,6 +19,7 @@ import (
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/wire"
 )
 
@@ -179,16 +180,10 @@ func asEnv(w io.Writer, c *exchange.Credential) error {
 		lines = append(lines,
 			[2]string{"GOOGLE_OAUTH_ACCESS_TOKEN", c.Token.AccessToken.Reveal()},
 			[2]string{"CLOUDSDK_AUTH_ACCESS_TOKEN", c.Token.AccessToken.Reveal()})
-	case c.Kind == "redshift":
-		// libpq's names, which psql and most drivers read.
-		lines = append(lines, [2]string{"PGHOST", c.Place["host"]}, [2]string{"PGPORT", c.Place["port"]},
-			[2]string{"PGDATABASE", c.Place["database"]}, [2]string{"PGSSLMODE", "verify-full"},
-			[2]string{"PGUSER", c.Login.User}, [2]string{"PGPASSWORD", c.Login.Password.Reveal()})
-	case c.Kind == "snowflake":
-		// The names that Snowflake's own command line reads.
-		lines = append(lines, [2]string{"SNOWFLAKE_ACCOUNT", c.Place["account"]}, [2]string{"SNOWFLAKE_HOST", c.Place["host"]},
-			[2]string{"SNOWFLAKE_USER", c.Login.User}, [2]string{"SNOWFLAKE_AUTHENTICATOR", c.Login.Authenticator},
-			[2]string{"SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER", c.Login.Provider}, [2]string{"SNOWFLAKE_TOKEN", c.Login.Token.Reveal()})
+	default:
+		if env := kinds.All().Named(c.Kind).Env; env != nil {
+			lines = append(lines, env(c)...)
+		}
 	}
 	for _, l := range lines {
 		if _, err := fmt.Fprintf(w, "export %s=%s\n", l[0], shellQuoted(l[1])); err != nil {

@@ -11,12 +11,9 @@
 package catalog
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/exchange"
 )
 
@@ -35,11 +32,17 @@ type Identities struct {
 	GCP *ServiceAccount
 }
 
-// A Role is an IAM role, with what binds it to whoever enters it.
-type Role struct {
-	ARN            string
+// A Binding ties a customer's trust to one destination: the ExternalId where a role enters, the
+// token's audience where anybody else does.
+type Binding struct {
 	ExternalID     string
 	NextExternalID string // accepted too, while ExternalID is being rotated
+}
+
+// A Role is an IAM role, with what binds it to whoever enters it.
+type Role struct {
+	ARN string
+	Binding
 }
 
 // A ServiceAccount is a Google service account, with how it is entered.
@@ -63,39 +66,86 @@ type Caller struct {
 	Destinations []string
 }
 
-// A Kind of destination.
-type Kind string
+// A Destination is one place and how it is reached and served.
+type Destination struct {
+	Kind     string
+	Place    Place
+	Chain    []ChainLink // replaces the tenant's identities
+	Verified time.Time   // zero: never
+	Disabled bool
+	MinTTL   time.Duration
+	Lifetime time.Duration // 0: the cloud's usual
+	Deliver  *Delivery     // nil: nowhere
+}
 
+// A Place is what the keys of one kind say: where the data is, and who is let in there.
+type Place interface {
+	// String shows the place in a list, with the user where an account has several.
+	String() string
+	// Where names the place alone, such as s3://acme-lake.
+	Where() string
+	// End is who acts at the place.
+	End() End
+	// Grant is what a credential reaches at the most. Zero: what it may do is granted at the place.
+	Grant() exchange.Grant
+	// Gives is what a job gets.
+	Gives() Gives
+}
+
+// Gives is what a credential is.
+type Gives string
+
+// What the kinds give.
 const (
-	S3        Kind = "s3"
-	Redshift  Kind = "redshift"
-	GCS       Kind = "gcs"
-	BigQuery  Kind = "bigquery"
-	Snowflake Kind = "snowflake"
+	Session Gives = "session" // of AWS
+	Token   Gives = "token"   // an access token
+	Login   Gives = "login"   // what a database takes
 )
 
-// A Destination is one place. Which fields are set depends on its kind.
-type Destination struct {
-	Kind           Kind
-	Role           *Role           // s3, redshift
-	ServiceAccount *ServiceAccount // gcs, bigquery
-	Chain          []ChainLink     // replaces the tenant's identities
-	Verified       time.Time       // zero: never
-	Disabled       bool
-	MinTTL         time.Duration
-	Lifetime       time.Duration // 0: the cloud's usual
-	Deliver        *Delivery     // nil: nowhere
+// An End is who acts at a place. It is the customer's own identity, which the chain enters last;
+// or the tenant's identity shows itself to the place; or a key pair does, which the runtime reads.
+type End struct {
+	Role           *Role
+	ServiceAccount *ServiceAccount
 
-	Access   exchange.Access
-	Region   string
-	Bucket   string
-	Prefixes []string // each ends in a slash; [""] is the whole bucket
-	KMSKey   string
-	Project  string
-	Dataset  string
+	// User is the customer's user that is proven, where the place has no identity of a cloud.
+	User string
+	// Binding is that of the user's tokens.
+	Binding Binding
+	// Audiences are those of the tokens that prove the tenant's identity to the place.
+	Audiences []string
+	// Secret is where a private key is kept. No identity is entered.
+	Secret string
+}
 
-	Redshift  RedshiftPlace
-	Snowflake SnowflakePlace
+// Principal is the name of who acts at the place: a role's ARN, an email, or a user.
+func (e End) Principal() string {
+	switch {
+	case e.Role != nil:
+		return e.Role.ARN
+	case e.ServiceAccount != nil:
+		return e.ServiceAccount.Email
+	}
+	return e.User
+}
+
+// Bound is the binding of the role or of the user's tokens; of a service account there is none.
+func (e End) Bound() Binding {
+	if e.Role != nil {
+		return e.Role.Binding
+	}
+	return e.Binding
+}
+
+// A Kind is one kind of place, as files have it.
+type Kind struct {
+	Name string
+	// New makes an empty place, a pointer to what Keys was declared for.
+	New  func() Place
+	Keys keys.Set
+	// Shortest and Longest are what `lifetime:` takes. 0: what sessions and access tokens take,
+	// 15 minutes and 12 hours.
+	Shortest, Longest time.Duration
 }
 
 // A Delivery is a secret that a schedule keeps filled with the credential.
@@ -104,50 +154,6 @@ type Delivery struct {
 	Every  time.Duration
 	Format string // json or aws
 }
-
-// A RedshiftPlace is a database of a cluster or of a serverless workgroup.
-type RedshiftPlace struct {
-	Cluster, Workgroup string // one of the two
-	CustomDomain       string // the cluster's or workgroup's own domain name, where it has one
-	Host               string // looked up where empty
-	Port               int    // 5439 where the file does not say
-	Database           string
-	User               string   // a database user; empty: the role's own, IAMR:role
-	Groups             []string // joined for the session
-	CreateUser         bool
-	Login              RedshiftLogin
-}
-
-// A RedshiftLogin is what a job gets.
-type RedshiftLogin string
-
-const (
-	RedshiftPassword RedshiftLogin = "password" // a user and a password
-	RedshiftDataAPI  RedshiftLogin = "data_api" // the role's session, for the Data API
-)
-
-// A SnowflakePlace is a user of a Snowflake account.
-type SnowflakePlace struct {
-	Account    string // ORG-ACCOUNT, or a locator
-	Host       string
-	User       string
-	Login      SnowflakeLogin
-	ExternalID string // the token's audience, for login oidc
-	// NextExternalID is accepted too, while ExternalID is being rotated. The old one is
-	// shown until it is gone: whether an account knows the new one, no call tells.
-	NextExternalID string
-	Algorithm      string // RS256 or ES384, of an AWS outbound JWT
-	Secret         string // where the private key is, for login key_pair
-}
-
-// A SnowflakeLogin is how the user is proven.
-type SnowflakeLogin string
-
-const (
-	SnowflakeOIDC             SnowflakeLogin = "oidc"
-	SnowflakeWorkloadIdentity SnowflakeLogin = "workload_identity"
-	SnowflakeKeyPair          SnowflakeLogin = "key_pair"
-)
 
 // A ChainLink is either a role or a service account.
 type ChainLink struct {
@@ -176,9 +182,15 @@ type Nobody struct {
 
 // A Runtime is who the functions are, on each cloud.
 type Runtime struct {
-	AWS struct{ Role, Region string }
-	GCP struct{ ServiceAccount string }
+	AWS AWSRuntime
+	GCP GCPRuntime
 }
+
+// An AWSRuntime is the functions' role, and the Region that they run in.
+type AWSRuntime struct{ Role, Region string }
+
+// A GCPRuntime is the functions' service account.
+type GCPRuntime struct{ ServiceAccount string }
 
 // A ProviderKind is the form of proof that a provider takes.
 type ProviderKind string
@@ -201,34 +213,8 @@ type Issuer struct {
 	Keys          string // where its keys are; empty: as its own document says, on its own host
 }
 
-// A Problem is one thing that is wrong with a file.
-type Problem struct {
-	File    string
-	Line    int
-	Message string // what is wrong, and what to write instead
-}
-
-func (p Problem) String() string {
-	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s", p.File, p.Message)
-	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
-}
-
 // Problems are all that is wrong with a file, or with several.
-type Problems []Problem
+type Problems = keys.Problems
 
-func (ps Problems) Error() string {
-	var lines []string
-	for _, p := range ps {
-		lines = append(lines, p.String())
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (ps Problems) sorted() Problems {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
-	return ps
-}
+// A Problem is one thing that is wrong with a file.
+type Problem = keys.Problem

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 func files(t *testing.T, dir string) map[string][]byte {
@@ -81,10 +82,10 @@ func undate(n *yaml.Node) {
 }
 
 func TestGoodFiles(t *testing.T) {
-	s, err := catalog.TenantSchema()
+	s, err := kinds.All().Catalog().TenantSchema()
 	validator := schema(t, s, err)
 	for name, text := range files(t, "good") {
-		if _, err := catalog.ParseTenant(name, text); err != nil {
+		if _, err := kinds.All().Catalog().ParseTenant(name, text); err != nil {
 			t.Errorf("the parser refuses it: %v", err)
 		}
 		if err := validator.Validate(asJSON(t, text)); err != nil {
@@ -96,12 +97,12 @@ func TestGoodFiles(t *testing.T) {
 // TestBadFiles: each file's first line says what the parser must say of it, with a
 // line number; the schema must refuse it too, unless the second says that it cannot.
 func TestBadFiles(t *testing.T) {
-	s, err := catalog.TenantSchema()
+	s, err := kinds.All().Catalog().TenantSchema()
 	validator := schema(t, s, err)
 	for name, text := range files(t, "bad") {
 		first, rest, _ := strings.Cut(string(text), "\n")
 		want := strings.TrimPrefix(first, "# want: ")
-		_, err := catalog.ParseTenant(name, text)
+		_, err := kinds.All().Catalog().ParseTenant(name, text)
 		var problems catalog.Problems
 		if !errors.As(err, &problems) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the parser says %v and should say %q", name, err, want)
@@ -122,7 +123,7 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestAllProblemsAtOnce(t *testing.T) {
-	_, err := catalog.ParseTenant("tenants/acme.yaml", []byte("tenant: acme\nidentites: {}\ndestinations:\n  lake: {kind: s3, bucket: X}\n"))
+	_, err := kinds.All().Catalog().ParseTenant("tenants/acme.yaml", []byte("tenant: acme\nidentites: {}\ndestinations:\n  lake: {kind: s3, bucket: X}\n"))
 	var problems catalog.Problems
 	if !errors.As(err, &problems) || len(problems) < 6 {
 		t.Errorf("not all problems of the file are told: %v", err)
@@ -223,7 +224,7 @@ func FuzzParseTenant(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		tenant, err := catalog.ParseTenant("", text)
+		tenant, err := kinds.All().Catalog().ParseTenant("", text)
 		if err != nil {
 			return
 		}
@@ -231,7 +232,7 @@ func FuzzParseTenant(f *testing.F) {
 			t.Errorf("tenant %q", tenant.Name)
 		}
 		for name, d := range tenant.Destinations {
-			for _, p := range d.Prefixes {
+			for _, p := range d.Place.Grant().Prefixes {
 				if strings.ContainsAny(p, "*?$'\"\\") || p != "" && !strings.HasSuffix(p, "/") {
 					t.Errorf("destination %s has the prefix %q", name, p)
 				}
@@ -299,7 +300,7 @@ func fill(b *testing.B, n int) catalog.Folder {
 // TestPublishedSchemas: docs/schema has what the parser's rules make. UPDATE=1
 // writes it.
 func TestPublishedSchemas(t *testing.T) {
-	for name, make := range map[string]func() ([]byte, error){"tenant": catalog.TenantSchema, "carnet": catalog.OperatorSchema} {
+	for name, make := range map[string]func() ([]byte, error){"tenant": kinds.All().Catalog().TenantSchema, "carnet": catalog.OperatorSchema} {
 		file := "../../docs/schema/" + name + ".schema.json"
 		want, err := make()
 		if err != nil {

@@ -16,24 +16,25 @@ import (
 // place, its comments and its layout. Only a file that parses is drafted, and only one
 // that still parses is written.
 type Draft struct {
-	file string
-	was  []byte
-	text []byte
+	kinds *Kinds
+	file  string
+	was   []byte
+	text  []byte
 }
 
-// NewDraft begins with a file as it stands.
-func NewDraft(file string, text []byte) (*Draft, error) {
-	if _, err := ParseTenant(file, text); err != nil {
+// Draft begins with a file as it stands.
+func (ks *Kinds) Draft(file string, text []byte) (*Draft, error) {
+	if _, err := ks.ParseTenant(file, text); err != nil {
 		return nil, fmt.Errorf("the file is not changed while it has problems:\n%w", err)
 	}
-	return &Draft{file: file, was: slices.Clone(text), text: slices.Clone(text)}, nil
+	return &Draft{kinds: ks, file: file, was: slices.Clone(text), text: slices.Clone(text)}, nil
 }
 
 // Text is the file as it would be written.
 func (d *Draft) Text() []byte { return d.text }
 
 // Tenant parses the draft.
-func (d *Draft) Tenant() (*Tenant, error) { return ParseTenant(d.file, d.text) }
+func (d *Draft) Tenant() (*Tenant, error) { return d.kinds.ParseTenant(d.file, d.text) }
 
 // errByHand wraps what a change of lines cannot do safely.
 var errByHand = errors.New("change it by hand")
@@ -42,7 +43,7 @@ func (d *Draft) byHand(n *yaml.Node, why string) error {
 	return fmt.Errorf("%s:%d: %s: %w", d.file, n.Line, why, errByHand)
 }
 
-// Set gives a key of the mapping at path a value, as YAML writes it ([Scalar]). A key that is not there yet comes
+// Set gives a key of the mapping at path a value, as YAML writes it ([keys.Scalar]). A key that is not there yet comes
 // right after the key that is named by after.
 func (d *Draft) Set(path []string, after, key, value string) error {
 	m, err := d.at(path)
@@ -106,15 +107,6 @@ func indented(lines []string, by int) []string {
 		list = append(list, strings.Repeat(" ", by)+l)
 	}
 	return list
-}
-
-// Scalar writes a string so that YAML reads that string.
-func Scalar(value string) string {
-	text, err := yaml.Marshal(value)
-	if err != nil {
-		return `""`
-	}
-	return strings.TrimSpace(string(text))
 }
 
 func under(m *yaml.Node, key string) *yaml.Node {
@@ -270,8 +262,8 @@ func (d *Draft) Write(dir string) error {
 }
 
 // Create writes a new tenant's file, and never over another.
-func Create(dir, file string, text []byte) error {
-	if _, err := ParseTenant(file, text); err != nil {
+func (ks *Kinds) Create(dir, file string, text []byte) error {
+	if _, err := ks.ParseTenant(file, text); err != nil {
 		return err
 	}
 	to := filepath.Join(dir, filepath.FromSlash(file))

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"carnet.dev/carnet/shared/catalog/keys"
 )
 
 // A Source gives the catalog's files by name: carnet.yaml, tenants/acme.yaml.
@@ -38,8 +40,8 @@ func (f Folder) Read(_ context.Context, name string) ([]byte, string, error) {
 		return nil, "", err
 	}
 	var text bytes.Buffer
-	text.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
-	_, err = text.ReadFrom(io.LimitReader(file, maxFile+1))
+	text.Grow(int(min(info.Size(), keys.MaxFile)) + bytes.MinRead)
+	_, err = text.ReadFrom(io.LimitReader(file, keys.MaxFile+1))
 	return text.Bytes(), string(version(info)), err
 }
 

@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"carnet.dev/carnet/shared/catalog/keys"
+	"carnet.dev/carnet/shared/exchange"
 )
 
 // Lint reads all files of a folder and returns all that is wrong: in each, and with all
@@ -22,13 +25,14 @@ import (
 //   - An ExternalId binds one tenant to one role.
 //   - No tenant's identity is the runtime's own, or the one with which refusals are tried.
 //
-// fits says what is wrong with a destination's grant; catalog knows no cloud's language.
-func Lint(ctx context.Context, dir Folder, fits func(*Destination) error) (Problems, error) {
+// A place that has a method Fits says what is wrong with its grant: catalog knows no cloud's
+// language.
+func (ks *Kinds) Lint(ctx context.Context, dir Folder) (Problems, error) {
 	names, err := dir.Tenants(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l := &lint{seen: map[string]use{}, fits: fits}
+	l := &lint{Kinds: ks, seen: map[string]use{}}
 	if err := l.operator(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -40,7 +44,7 @@ func Lint(ctx context.Context, dir Folder, fits func(*Destination) error) (Probl
 	if err := l.unread(dir); err != nil {
 		return nil, err
 	}
-	return l.problems.sorted(), nil
+	return l.problems.Sorted(), nil
 }
 
 // unread finds files that nobody reads, since their name ends in another way.
@@ -55,9 +59,9 @@ func (l *lint) unread(dir Folder) error {
 }
 
 type lint struct {
+	*Kinds
 	problems Problems
 	seen     map[string]use // identities, ExternalIds and places, each with its kind before it
-	fits     func(*Destination) error
 }
 
 // A use is where something stands first.
@@ -69,7 +73,7 @@ type use struct {
 }
 
 func (l *lint) bad(file string, line int, format string, args ...any) {
-	l.problems = append(l.problems, Problem{file, line, fmt.Sprintf(format, args...)})
+	l.problems = append(l.problems, Problem{File: file, Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
 // failed takes a parser's problems over.
@@ -110,19 +114,18 @@ func (l *lint) operator(ctx context.Context, dir Folder) error {
 func (l *lint) tenant(ctx context.Context, dir Folder, name string) error {
 	file := "tenants/" + name + ".yaml"
 	if !ValidName(name) {
-		l.bad(file, 0, "is never read: a tenant's name, and its file's, is %s", nameRule().name)
+		l.bad(file, 0, "is never read: a tenant's name, and its file's, is %s", Name().Name)
 		return nil
 	}
 	text, _, err := dir.Read(ctx, file)
 	if err != nil {
 		return err
 	}
-	t, err := ParseTenant(file, text)
+	t, err := l.ParseTenant(file, text)
 	if err != nil {
 		return l.failed(err)
 	}
-	r := &reader{}
-	f := &tenantFile{lint: l, name: name, file: file, root: r.root(text)}
+	f := &tenantFile{lint: l, name: name, file: file, root: new(keys.File).Root(text)}
 	f.identities(t)
 	for _, d := range destinationsOf(t) {
 		f.destination(d, t.Destinations[d])
@@ -170,43 +173,42 @@ func (f *tenantFile) line(path ...string) int {
 
 func (f *tenantFile) identities(t *Tenant) {
 	if r := t.Identities.AWS; r != nil {
-		f.mine("identity", r.ARN, f.line("identities", "aws", "role"))
-		f.binds(r, "identities", "aws")
+		f.end(End{Role: r}, []string{"identities", "aws"})
 	}
 	if a := t.Identities.GCP; a != nil {
-		f.mine("identity", a.Email, f.line("identities", "gcp", "service_account"))
+		f.end(End{ServiceAccount: a}, []string{"identities", "gcp"})
 	}
 }
 
 func (f *tenantFile) destination(name string, d *Destination) {
 	at := []string{"destinations", name}
 	for _, link := range d.Chain {
-		if link.Role != nil {
-			f.mine("identity", link.Role.ARN, f.line(append(at, "chain")...))
-			f.binds(link.Role, append(at, "chain")...)
-		} else {
-			f.mine("identity", link.ServiceAccount.Email, f.line(append(at, "chain")...))
+		f.end(End{Role: link.Role, ServiceAccount: link.ServiceAccount}, append(at, "chain"))
+	}
+	f.end(d.Place.End(), at)
+	if fits, ok := d.Place.(interface{ Fits() error }); ok {
+		if err := fits.Fits(); err != nil {
+			says := strings.TrimPrefix(err.Error(), exchange.ErrBadRequest.Error()+": ") // nobody has asked
+			f.bad(f.file, f.line(append(at, "prefixes")...), "destination %s: %s", name, says)
 		}
-	}
-	if d.Role != nil {
-		f.mine("identity", d.Role.ARN, f.line(append(at, "role")...))
-		f.binds(d.Role, at...)
-	}
-	if d.ServiceAccount != nil {
-		f.mine("identity", d.ServiceAccount.Email, f.line(append(at, "service_account")...))
-	}
-	if d.Kind == Snowflake {
-		user := strings.ToUpper(d.Snowflake.Account + "." + d.Snowflake.User)
-		f.mine("user", user, f.line(append(at, "user")...))
-		f.bound(d.Snowflake.ExternalID, user, f.line(append(at, "external_id")...))
-		f.bound(d.Snowflake.NextExternalID, user, f.line(append(at, "next_external_id")...))
-	}
-	if err := f.fits(d); err != nil {
-		f.bad(f.file, f.line(append(at, "prefixes")...), "destination %s: %v", name, err)
 	}
 	if d.Deliver != nil {
 		f.delivered(name, d.Deliver.Secret, f.line(append(at, "deliver", "secret")...))
 	}
+}
+
+// end claims an identity, or a user, and its binding.
+func (f *tenantFile) end(e End, at []string) {
+	kind, key := "identity", "role"
+	switch {
+	case e.User != "":
+		kind, key = "user", "user"
+	case e.ServiceAccount != nil:
+		key = "service_account"
+	}
+	f.mine(kind, e.Principal(), f.line(append(at, key)...))
+	f.bound(e.Bound().ExternalID, identity(e.Principal()), f.line(append(at, "external_id")...))
+	f.bound(e.Bound().NextExternalID, identity(e.Principal()), f.line(append(at, "next_external_id")...))
 }
 
 // mine claims something for this tenant.
@@ -221,11 +223,6 @@ func (f *tenantFile) mine(kind, name string, line int) {
 	case first.tenant != f.name:
 		f.bad(f.file, line, "%s is in the file of tenant %s too (%s:%d): one %s belongs to one tenant, so that nobody reaches the other's places", name, first.tenant, first.file, first.line, kind)
 	}
-}
-
-func (f *tenantFile) binds(r *Role, at ...string) {
-	f.bound(r.ExternalID, identity(r.ARN), f.line(append(slices.Clone(at), "external_id")...))
-	f.bound(r.NextExternalID, identity(r.ARN), f.line(append(slices.Clone(at), "next_external_id")...))
 }
 
 // bound claims an ExternalId for one role, or one user.

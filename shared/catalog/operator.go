@@ -1,94 +1,67 @@
 package catalog
 
+import "carnet.dev/carnet/shared/catalog/keys"
+
 // ParseOperator reads carnet.yaml. The error is Problems, with all of them.
 func ParseOperator(file string, text []byte) (*Operator, error) {
-	r := &reader{file: file}
-	m := r.mapping(r.root(text), "the file")
+	f := &keys.File{Name: file}
 	op := new(Operator)
-	if m.node != nil {
-		r.operator(m, op)
-	}
-	if len(r.problems) > 0 {
-		return nil, r.problems.sorted()
+	OperatorKeys().ReadFile(f, text, op)
+	if err := f.Err(); err != nil {
+		return nil, err
 	}
 	return op, nil
 }
 
-func (r *reader) operator(m *mapping, op *Operator) {
-	op.Region = m.matching("region", regionRule(), false)
-	op.GoogleAudience = m.text("google_audience")
-	op.ServeUnverified = m.flag("serve_unverified")
-	r.runtime(m, op)
-	r.nobody(m, op)
-	for _, n := range m.items("providers") {
-		p := r.mapping(n, "a provider")
-		op.Providers = append(op.Providers, Provider{
-			Name:    p.matching("name", providerRule(), true),
-			Kind:    ProviderKind(p.oneOf("kind", string(ProviderAWS), string(ProviderAWS), string(ProviderOIDC))),
-			Account: p.matching("account", accountIDRule(), true),
-		})
-		p.done()
-	}
-	r.issuers(m, op)
-	m.done()
-}
-
-// issuers: of an issuer that stood here twice, one audience would count and the other not.
-func (r *reader) issuers(m *mapping, op *Operator) {
-	seen := map[string]bool{}
-	for _, n := range m.items("issuers") {
-		i := r.mapping(n, "an issuer")
-		issuer := Issuer{
-			URL:      i.matching("issuer", issuerRule(), true),
-			Audience: i.must("audience", "https://carnet.example"),
-			Keys:     i.matching("jwks_uri", issuerRule(), false),
-		}
-		i.done()
-		if issuer.URL != "" && seen[issuer.URL] {
-			r.bad(n, "the issuer %s stands here twice: its tokens have one audience, so keep one", issuer.URL)
-		}
-		seen[issuer.URL] = true
-		op.Issuers = append(op.Issuers, issuer)
+// OperatorKeys are the keys of carnet.yaml.
+func OperatorKeys() keys.Set {
+	return keys.Set{
+		keys.Within("runtime", func(o *Operator) *Runtime { return &o.Runtime }, runtimeKeys()).Says("Who the functions are, on each cloud where they run."),
+		keys.Text("region", func(o *Operator) *string { return &o.Region }, Region()).Optional().Says("The AWS Region whose STS is called from Google Cloud."),
+		keys.Each("providers", "a provider", func(o *Operator) *[]Provider { return &o.Providers }, providerKeys()).Optional().Says("The providers of the operator's own pools."),
+		keys.Each("issuers", "an issuer", func(o *Operator) *[]Issuer { return &o.Issuers }, issuerKeys()).Once("issuer").Optional().Says("Whose tokens callers may show."),
+		keys.Text("google_audience", func(o *Operator) *string { return &o.GoogleAudience }, words("https://carnet.example")).Optional().Says("The audience of the Google ID tokens that callers show."),
+		keys.Flag("serve_unverified", func(o *Operator) *bool { return &o.ServeUnverified }).Says("`true`: destinations without `verified:` are served too. For a trial, and for the days of a move."),
+		keys.Within("nobody", func(o *Operator) *Nobody { return &o.Nobody }, nobodyKeys()).Optional().Says("An identity that no destination trusts, on each cloud: carnet tries with it what a destination must refuse."),
 	}
 }
 
-func (r *reader) runtime(m *mapping, op *Operator) {
-	n := m.take("runtime")
-	if n == nil {
-		r.bad(m.node, "the file has no runtime: write `runtime: {aws: {role: …, region: …}}`, or gcp with a service_account, or both")
-		return
+func runtimeKeys() keys.Set {
+	aws := keys.Set{
+		keys.Text("role", func(r *AWSRuntime) *string { return &r.Role }, RoleARN()).Says("The functions' role."),
+		keys.Text("region", func(r *AWSRuntime) *string { return &r.Region }, Region()).Optional().Says("Its Region."),
 	}
-	both := r.mapping(n, "runtime")
-	if aws := both.take("aws"); aws != nil {
-		at := r.mapping(aws, "runtime.aws")
-		op.Runtime.AWS.Role = at.matching("role", roleRule(), true)
-		op.Runtime.AWS.Region = at.matching("region", regionRule(), false)
-		at.done()
+	gcp := keys.Set{
+		keys.Text("service_account", func(r *GCPRuntime) *string { return &r.ServiceAccount }, Account()).Says("The functions' service account."),
 	}
-	if gcp := both.take("gcp"); gcp != nil {
-		at := r.mapping(gcp, "runtime.gcp")
-		op.Runtime.GCP.ServiceAccount = at.matching("service_account", accountRule(), true)
-		at.done()
+	return keys.Set{
+		keys.Within("aws", func(r *Runtime) *AWSRuntime { return &r.AWS }, aws).Optional(),
+		keys.Within("gcp", func(r *Runtime) *GCPRuntime { return &r.GCP }, gcp).Optional(),
 	}
-	both.done()
 }
 
-// nobody names identities that no tenant trusts, with which refusals are tried.
-func (r *reader) nobody(m *mapping, op *Operator) {
-	n := m.take("nobody")
-	if n == nil {
-		return
+func providerKeys() keys.Set {
+	return keys.Set{
+		keys.Text("name", func(p *Provider) *string { return &p.Name }, provider()).Says("The provider's resource name, with the project's number."),
+		keys.Word("kind", func(p *Provider) *ProviderKind { return &p.Kind }, ProviderAWS, ProviderOIDC).Or("aws").Says("aws: it takes the signed request. oidc: it takes the outbound JWT."),
+		keys.Text("account", func(p *Provider) *string { return &p.Account }, accountID()).Says("The AWS account that it trusts."),
 	}
-	both := r.mapping(n, "nobody")
-	if aws := both.take("aws"); aws != nil {
-		at := r.mapping(aws, "nobody.aws")
-		op.Nobody.AWS = at.matching("role", roleRule(), true)
-		at.done()
+}
+
+// issuerKeys: of an issuer that stood there twice, one audience would count and the other not.
+func issuerKeys() keys.Set {
+	return keys.Set{
+		keys.Text("issuer", func(i *Issuer) *string { return &i.URL }, issuer()).Says("The issuer's URL."),
+		keys.Text("audience", func(i *Issuer) *string { return &i.Audience }, words("https://carnet.example")).Says("The audience that a caller's token must have."),
+		keys.Text("jwks_uri", func(i *Issuer) *string { return &i.Keys }, issuer()).Optional().Says("Where its keys are, if on another host than the issuer."),
 	}
-	if gcp := both.take("gcp"); gcp != nil {
-		at := r.mapping(gcp, "nobody.gcp")
-		op.Nobody.GCP = at.matching("service_account", accountRule(), true)
-		at.done()
+}
+
+func nobodyKeys() keys.Set {
+	aws := keys.Set{keys.Text("role", func(n *Nobody) *string { return &n.AWS }, RoleARN()).Says("A role that no tenant trusts, which the runtime may assume.")}
+	gcp := keys.Set{keys.Text("service_account", func(n *Nobody) *string { return &n.GCP }, Account()).Says("An account that no tenant trusts, which the runtime may have tokens of.")}
+	return keys.Set{
+		keys.Within("aws", func(n *Nobody) *Nobody { return n }, aws).Optional(),
+		keys.Within("gcp", func(n *Nobody) *Nobody { return n }, gcp).Optional(),
 	}
-	both.done()
 }

@@ -1,106 +1,128 @@
 package catalog
 
 import (
-	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/exchange"
 )
+
+// Kinds are the kinds of places that tenants' files may name.
+type Kinds struct {
+	Names  []string
+	kinds  map[string]Kind
+	tenant keys.Set
+	each   map[string]keys.Set // a destination's keys, by its kind
+}
+
+// NewKinds declares the keys of files that may name these kinds.
+func NewKinds(list ...Kind) *Kinds {
+	ks := &Kinds{kinds: map[string]Kind{}, each: map[string]keys.Set{}}
+	for _, k := range list {
+		ks.Names = append(ks.Names, k.Name)
+		ks.kinds[k.Name], ks.each[k.Name] = k, k.destinationKeys()
+	}
+	ks.tenant = ks.tenantKeys()
+	return ks
+}
+
+// Keys are those of a destination of a kind; ok is false where there is no such kind.
+func (ks *Kinds) Keys(kind string) (all keys.Set, ok bool) {
+	all, ok = ks.each[kind]
+	return all, ok
+}
 
 // ParseTenant reads a tenant's file. file is its name, for messages and because the
 // tenant's name must be the same; empty where there is no file. The error is
 // Problems, with all of them.
-func ParseTenant(file string, text []byte) (*Tenant, error) {
-	r := &reader{file: file}
-	m := r.mapping(r.root(text), "the file")
+func (ks *Kinds) ParseTenant(file string, text []byte) (*Tenant, error) {
+	f := &keys.File{Name: file}
 	t := &Tenant{Destinations: map[string]*Destination{}}
-	if m.node != nil {
-		r.tenant(m, t)
+	m := ks.tenant.ReadFile(f, text, t)
+	if want := strings.TrimSuffix(path.Base(file), ".yaml"); file != "" && t.Name != "" && t.Name != want {
+		f.Bad(m.At("tenant"), "the file is %s.yaml and its tenant %q: give both one name", want, t.Name)
 	}
-	if len(r.problems) > 0 {
-		return nil, r.problems.sorted()
+	t.calledFor(m)
+	if err := f.Err(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
 
-func (r *reader) tenant(m *mapping, t *Tenant) {
-	t.Name = m.matching("tenant", nameRule(), true)
-	if want := strings.TrimSuffix(path.Base(r.file), ".yaml"); r.file != "" && t.Name != "" && t.Name != want {
-		r.bad(m.at("tenant"), "the file is %s.yaml and its tenant %q: give both one name", want, t.Name)
-	}
-	t.Disabled = m.flag("disabled")
-	t.Identities = r.identities(m)
-	for _, n := range m.items("callers") {
-		t.Callers = append(t.Callers, r.caller(n))
-	}
-	r.destinations(m, t)
-	m.done()
-	r.calledFor(m, t)
-}
-
-func (r *reader) identities(m *mapping) Identities {
-	var ids Identities
-	n := m.take("identities")
-	if n == nil {
-		return ids
-	}
-	both := r.mapping(n, "identities")
-	if aws := both.take("aws"); aws != nil {
-		at := r.mapping(aws, "identities.aws")
-		ids.AWS = at.role(false)
-		at.done()
-	}
-	if gcp := both.take("gcp"); gcp != nil {
-		at := r.mapping(gcp, "identities.gcp")
-		ids.GCP = at.account()
-		at.done()
-	}
-	both.done()
-	return ids
-}
-
-// role takes the keys of a role.
-func (m *mapping) role(needsID bool) *Role {
-	return &Role{
-		ARN:            m.matching("role", roleRule(), true),
-		ExternalID:     m.matching("external_id", externalIDRule(), needsID),
-		NextExternalID: m.matching("next_external_id", externalIDRule(), false),
+func (ks *Kinds) tenantKeys() keys.Set {
+	return keys.Set{
+		keys.Text("tenant", func(t *Tenant) *string { return &t.Name }, Name()).Says("The name of the file, without .yaml."),
+		keys.Flag("disabled", func(t *Tenant) *bool { return &t.Disabled }).Says("`true`: nothing is vended for this tenant."),
+		keys.Within("identities", func(t *Tenant) *Identities { return &t.Identities }, identityKeys()).Optional().Says("Who the tenant is, on one cloud or both."),
+		keys.Each("callers", "a caller", func(t *Tenant) *[]Caller { return &t.Callers }, callerKeys()).Optional().Says("Who may ask for this tenant's credentials."),
+		keys.Custom("destinations", byName{ks}).Optional().Says("Where the data goes, by name."),
 	}
 }
 
-// account takes the keys of a service account.
-func (m *mapping) account() *ServiceAccount {
-	return &ServiceAccount{
-		Email:    m.matching("service_account", accountRule(), true),
-		Entry:    Entry(m.oneOf("entry", string(Delegate), string(Delegate), string(User))),
-		Provider: m.matching("provider", providerRule(), false),
+func identityKeys() keys.Set {
+	return keys.Set{
+		keys.Within("aws", func(i *Identities) *Role { return keys.New(&i.AWS) }, roleKeys(false)).Optional(),
+		keys.Within("gcp", func(i *Identities) *ServiceAccount { return keys.New(&i.GCP) }, accountKeys()).Optional(),
 	}
 }
 
-func (r *reader) caller(n *yaml.Node) Caller {
-	m := r.mapping(n, "a caller")
-	var c Caller
-	switch {
-	case m.has("aws"):
-		c.Caller = exchange.Caller{Issuer: "aws", Subject: withoutPath(m.matching("aws", principalRule(), true))}
-	case m.has("google"):
-		c.Caller = exchange.Caller{Issuer: "google", Subject: m.matching("google", emailRule(), true)}
-	default:
-		c.Issuer = m.matching("issuer", issuerRule(), true)
-		c.Subject = m.must("subject", "system:serviceaccount:sync:acme")
+// roleKeys are those of a role; one at a customer's place has to be bound.
+func roleKeys(bound bool) keys.Set {
+	role := keys.Text("role", func(r *Role) *string { return &r.ARN }, RoleARN()).For(keys.Identity).Says("The ARN of the role that the chain ends in.")
+	return append(keys.Set{role}, keys.Inline(func(r *Role) *Binding { return &r.Binding }, BindingKeys(bound)))
+}
+
+// BindingKeys are the ExternalId and the one that takes over.
+func BindingKeys(required bool) keys.Set {
+	id := keys.Text("external_id", func(b *Binding) *string { return &b.ExternalID }, ExternalID()).For(keys.Binding).
+		Says("The binding: the ExternalId where a role enters, the token's audience where a Google identity does. The operator makes it; no other destination has it.")
+	id.Required = required
+	return keys.Set{id, nextID()}
+}
+
+func nextID() keys.Key {
+	return keys.Text("next_external_id", func(b *Binding) *string { return &b.NextExternalID }, ExternalID()).For(keys.NextBinding).Optional().ByHand().
+		Says("Accepted too, while external_id is being rotated.")
+}
+
+// TokenKeys are the binding of tokens, needed where another key has a value.
+func TokenKeys(key, value string) keys.Set {
+	set := BindingKeys(false)
+	set[0] = set[0].When(key, value)
+	return set
+}
+
+func accountKeys() keys.Set {
+	return keys.Set{
+		keys.Text("service_account", func(a *ServiceAccount) *string { return &a.Email }, Account()).For(keys.Identity).Says("The email of the service account that the chain ends in."),
+		keys.Word("entry", func(a *ServiceAccount) *Entry { return &a.Entry }, Delegate, User).Or("delegate").
+			Says("What was granted on the account: passing through (`implicitDelegation`), or `workloadIdentityUser`."),
+		keys.Text("provider", func(a *ServiceAccount) *string { return &a.Provider }, provider()).Optional().Says("The customer's own provider, if it is entered through one."),
 	}
-	for _, d := range m.items("destinations") {
-		c.Destinations = append(c.Destinations, d.Value)
+}
+
+// RoleAt are the keys of a place whose end is a role.
+func RoleAt[P any](at func(*P) *Role) keys.Key { return keys.Inline(at, roleKeys(true)) }
+
+// AccountAt are the keys of a place whose end is a service account.
+func AccountAt[P any](at func(*P) *ServiceAccount) keys.Key { return keys.Inline(at, accountKeys()) }
+
+func callerKeys() keys.Set {
+	aws := keys.TextTo("aws", func(c *Caller, arn string) { c.Caller = exchange.Caller{Issuer: "aws", Subject: withoutPath(arn)} }, principalARN())
+	google := keys.TextTo("google", func(c *Caller, email string) { c.Caller = exchange.Caller{Issuer: "google", Subject: email} }, email())
+	token := keys.Set{
+		keys.Text("issuer", func(c *Caller) *string { return &c.Issuer }, issuer()).Says("An OIDC issuer."),
+		keys.Text("subject", func(c *Caller) *string { return &c.Subject }, words("system:serviceaccount:sync:acme")).Says("Its subject."),
 	}
-	m.taken = append(m.taken, "aws", "google", "issuer", "subject")
-	r.oneProof(m)
-	return c
+	return keys.Set{
+		keys.OneOf(keys.Set{aws.Says("An IAM role or user.")}, keys.Set{google.Says("A Google account.")}, token),
+		keys.List("destinations", func(c *Caller) *[]string { return &c.Destinations }, Name()).Optional().Says("Which destinations; all without."),
+	}
 }
 
 // withoutPath: STS leaves a role's path out of what it calls a caller, and names are
@@ -113,294 +135,65 @@ func withoutPath(arn string) string {
 	return head + "/" + tail[strings.LastIndex(tail, "/")+1:]
 }
 
-// oneProof refuses a caller who is named in two ways.
-func (r *reader) oneProof(m *mapping) {
-	ways := 0
-	for _, key := range []string{"aws", "google", "issuer"} {
-		if m.has(key) {
-			ways++
-		}
-	}
-	if ways > 1 || m.has("subject") && !m.has("issuer") {
-		r.bad(m.node, "a caller is named in one way: aws, or google, or issuer and subject; write one entry for each")
-	}
-	m.done()
-}
-
 // calledFor refuses callers of destinations that are not there.
-func (r *reader) calledFor(m *mapping, t *Tenant) {
+func (t *Tenant) calledFor(m *keys.Mapping) {
 	for _, c := range t.Callers {
 		for _, d := range c.Destinations {
 			if t.Destinations[d] == nil {
-				r.bad(m.at("callers"), "a caller is let to destination %q, which is not in this file", d)
+				m.Bad(m.At("callers"), "a caller is let to destination %q, which is not in this file", d)
 			}
 		}
 	}
 }
 
-func (r *reader) destinations(m *mapping, t *Tenant) {
-	n := m.take("destinations")
-	if n == nil {
-		return
-	}
-	all := r.mapping(n, "destinations")
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		name := n.Content[i]
-		if !ValidName(name.Value) {
-			r.bad(name, "destination %q: write %s", name.Value, nameRule().name)
+// byName is the form of destinations: a mapping whose keys are names.
+type byName struct{ *Kinds }
+
+// Example implements [keys.Form].
+func (byName) Example() string { return "{lake: {kind: …}}" }
+
+// Read implements [keys.Form].
+func (f byName) Read(m *keys.Mapping, k keys.Key, into any) {
+	t := into.(*Tenant)
+	for name, n := range m.Mapping(m.At(k.Name), k.Name).Pairs() {
+		if err := Name().Check(name.Value); err != nil {
+			m.Bad(name, "destination %v", err)
 		}
-		d := r.destination(name.Value, all.take(name.Value))
-		if d == nil {
-			continue
-		}
-		t.Destinations[name.Value] = d
-		r.reachable(name, t, d)
-	}
-}
-
-func (r *reader) destination(name string, n *yaml.Node) *Destination {
-	if n == nil {
-		return nil
-	}
-	m := r.mapping(n, "destination "+name)
-	if m.node.Kind != yaml.MappingNode {
-		return nil
-	}
-	d := &Destination{Kind: Kind(m.must("kind", "s3"))}
-	r.common(m, d)
-	switch d.Kind {
-	case S3:
-		r.s3(m, d)
-	case GCS:
-		r.gcs(m, d)
-	case BigQuery:
-		r.bigquery(m, d)
-	case Redshift:
-		r.redshift(m, d)
-	case Snowflake:
-		r.snowflake(m, d)
-	case "":
-		return nil
-	default:
-		r.bad(m.at("kind"), "destination %s: kind is %q: write s3, gcs, bigquery, redshift or snowflake", name, d.Kind)
-		return nil
-	}
-	m.done()
-	return d
-}
-
-func (r *reader) common(m *mapping, d *Destination) {
-	d.Disabled = m.flag("disabled")
-	d.Verified = m.date("verified")
-	d.MinTTL = m.duration("min_ttl", time.Minute, 9*time.Hour)
-	least, most := lifetimes(d.Kind)
-	d.Lifetime = m.duration("lifetime", least, most)
-	for _, n := range m.items("chain") {
-		d.Chain = append(d.Chain, r.link(n))
-	}
-	if n := m.take("deliver"); n != nil {
-		d.Deliver = r.delivery(r.mapping(n, m.what+": deliver"), d.Kind)
-	}
-}
-
-// delivery: Secrets Manager asks for ten minutes between two versions.
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
-func (r *reader) delivery(m *mapping, k Kind) *Delivery {
-	d := &Delivery{
-		Secret: m.matching("secret", deliverRule(), true),
-		Every:  m.duration("every", 10*time.Minute, 11*time.Hour),
-		Format: m.oneOf("format", "json", "json", "aws"),
-	}
-	if d.Every == 0 && m.node != nil && !m.has("every") {
-		d.Every = 30 * time.Minute
-	}
-	if d.Format == "aws" && k != S3 && k != Redshift {
-		r.bad(m.at("format"), "%s: format aws is for AWS sessions: write json", m.what)
-	}
-	m.done()
-	return d
-}
-
-// lifetimes are what the clouds take: sessions and access tokens, a database's
-// password, a token for Snowflake.
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-// https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
-func lifetimes(k Kind) (least, most time.Duration) {
-	switch k {
-	case Redshift:
-		return 15 * time.Minute, time.Hour
-	case Snowflake:
-		return time.Minute, time.Hour
-	}
-	return 15 * time.Minute, 12 * time.Hour
-}
-
-func (r *reader) link(n *yaml.Node) ChainLink {
-	m := r.mapping(n, "a link of the chain")
-	defer m.done()
-	if m.has("role") {
-		return ChainLink{Role: m.role(false)}
-	}
-	if !m.has("service_account") {
-		r.bad(n, "a link of the chain is either `role:` with its external_id, or `service_account:`")
-	}
-	return ChainLink{ServiceAccount: m.account()}
-}
-
-func (r *reader) s3(m *mapping, d *Destination) {
-	d.Role = m.role(true)
-	d.Region = m.matching("region", regionRule(), true)
-	d.Bucket = m.matching("bucket", s3BucketRule(), true)
-	d.KMSKey = m.matching("kms_key", kmsKeyRule(), false)
-	r.grant(m, d)
-}
-
-func (r *reader) gcs(m *mapping, d *Destination) {
-	d.ServiceAccount = m.account()
-	d.Bucket = m.matching("bucket", gcsBucketRule(), true)
-	r.grant(m, d)
-}
-
-func (r *reader) bigquery(m *mapping, d *Destination) {
-	d.ServiceAccount = m.account()
-	d.Project = m.matching("project", projectRule(), true)
-	d.Dataset = m.matching("dataset", datasetRule(), true)
-	d.Access = exchange.Access(m.oneOf("access", string(exchange.ReadWrite), accesses()...))
-}
-
-func (r *reader) redshift(m *mapping, d *Destination) {
-	d.Role = m.role(true)
-	d.Region = m.matching("region", regionRule(), true)
-	at := &d.Redshift
-	at.Cluster = m.matching("cluster", clusterRule(), false)
-	at.Workgroup = m.matching("workgroup", clusterRule(), false)
-	at.CustomDomain = m.matching("custom_domain", domainRule(), false)
-	at.Host = m.matching("host", redshiftHostRule(), false)
-	at.Port = m.number("port", 5439, 1, 65535)
-	at.Database = m.matching("database", databaseRule(), true)
-	at.User = m.matching("user", databaseRule(), false)
-	for _, n := range m.items("groups") {
-		at.Groups = append(at.Groups, n.Value)
-		if !databaseRule().ok(n.Value) {
-			r.bad(n, "%s: group %q: write a name of up to 64 letters, digits and _ . @ + -", m.what, n.Value)
+		if d := f.destination(m, name.Value, n); d != nil {
+			t.Destinations[name.Value] = d
+			t.reachable(m, name, d)
 		}
 	}
-	at.CreateUser = m.flag("create_user")
-	at.Login = RedshiftLogin(m.oneOf("login", string(RedshiftPassword), string(RedshiftPassword), string(RedshiftDataAPI)))
-	if (at.Cluster == "") == (at.Workgroup == "") {
-		r.bad(m.node, "%s: write `cluster:` for a provisioned one, or `workgroup:` for a serverless one", m.what)
-	}
-	if at.Login == RedshiftDataAPI && (at.CreateUser || len(at.Groups) > 0) {
-		r.bad(m.at("login"), "%s: the Data API runs statements as a user who exists, in its own groups: take groups and create_user out, or write login: password", m.what)
-	}
-	if at.User == "" && (at.CreateUser || len(at.Groups) > 0) || at.User != "" && at.Workgroup != "" {
-		r.bad(m.at("user"), "%s: user, groups and create_user go together, with a cluster; a workgroup's user is the role's own, IAMR:ROLE", m.what)
-	}
 }
 
-func (r *reader) snowflake(m *mapping, d *Destination) {
-	at := &d.Snowflake
-	at.Account = m.matching("account", snowflakeAccountRule(), true)
-	at.Host = m.matching("host", snowflakeHostRule(), false)
-	at.User = m.matching("user", snowflakeUserRule(), true)
-	at.Login = SnowflakeLogin(m.oneOf("login", string(SnowflakeOIDC), string(SnowflakeOIDC), string(SnowflakeWorkloadIdentity), string(SnowflakeKeyPair)))
-	at.ExternalID = m.matching("external_id", externalIDRule(), at.Login == SnowflakeOIDC)
-	at.NextExternalID = m.matching("next_external_id", externalIDRule(), false)
-	at.Algorithm = m.oneOf("algorithm", "ES384", "ES384", "RS256")
-	at.Secret = m.matching("secret", secretRule(), at.Login == SnowflakeKeyPair)
-	if at.Host == "" {
-		at.Host = strings.ToLower(strings.ReplaceAll(at.Account, "_", "-")) + ".snowflakecomputing.com"
+func (ks *Kinds) destination(file *keys.Mapping, name string, n *yaml.Node) *Destination {
+	m := file.Mapping(n, "destination "+name)
+	if n.Kind != yaml.MappingNode {
+		return nil
 	}
-}
-
-// number takes a whole number.
-func (m *mapping) number(key string, otherwise, least, most int) int {
-	n := m.take(key)
-	if n == nil {
-		return otherwise
+	kind, ok := ks.kinds[m.Text("kind")]
+	if !ok {
+		m.Bad(m.At("kind"), "destination %s: kind is %q: write %s", name, m.Text("kind"), keys.Either(ks.Names))
+		return nil
 	}
-	v, err := strconv.Atoi(n.Value)
-	if n.Tag != "!!int" || err != nil || v < least || v > most {
-		m.bad(n, "%s: %s is %q: write a number from %d to %d", m.what, key, n.Value, least, most)
-	}
-	return v
-}
-
-func accesses() []string {
-	return []string{string(exchange.Read), string(exchange.Write), string(exchange.ReadWrite)}
-}
-
-// grant takes what a bucket's credential may reach. Leaving it out is no way to say
-// "everything": that takes `whole_bucket: true`.
-func (r *reader) grant(m *mapping, d *Destination) {
-	if m.must("access", "write") != "" {
-		d.Access = exchange.Access(m.oneOf("access", "", accesses()...))
-	}
-	whole := m.flag("whole_bucket")
-	list := m.items("prefixes")
-	switch {
-	case whole && m.has("prefixes"):
-		r.bad(m.at("whole_bucket"), "%s: whole_bucket and prefixes exclude each other: keep one", m.what)
-	case whole:
-		d.Prefixes = []string{""}
-	case !m.has("prefixes"):
-		r.bad(m.node, "%s has no prefixes: write `prefixes: [folder/]`, or `whole_bucket: true` if that is meant", m.what)
-	}
-	for _, n := range list {
-		d.Prefixes = append(d.Prefixes, r.prefix(m, n))
-	}
-}
-
-func (r *reader) prefix(m *mapping, n *yaml.Node) string {
-	p := n.Value
-	switch err := CheckPrefix(p); {
-	case n.Kind != yaml.ScalarNode || n.Tag != "!!str":
-		r.bad(n, "%s: a prefix is %s: write a string%s", m.what, kindOf(n), quoted(n))
-	case p == "":
-		r.bad(n, "%s: an empty prefix is the whole bucket: write `whole_bucket: true` if that is meant", m.what)
-	case err != nil:
-		r.bad(n, "%s: prefix %q %v", m.what, p, err)
-	case !strings.HasSuffix(p, "/"):
-		p += "/" // acme must not reach acme-2
-	}
-	return p
-}
-
-func (m *mapping) date(key string) time.Time {
-	n := m.take(key)
-	if n == nil {
-		return time.Time{}
-	}
-	day, err := time.Parse(time.DateOnly, n.Value)
-	if err != nil {
-		m.bad(n, "%s: %s is %q: write a day, such as 2026-11-20", m.what, key, n.Value)
-	}
-	return day
-}
-
-func (m *mapping) duration(key string, least, most time.Duration) time.Duration {
-	n := m.take(key)
-	if n == nil {
-		return 0
-	}
-	ok := n.Kind == yaml.ScalarNode && n.Tag == "!!str" && pattern(`^([0-9]+h)?([0-9]+m)?([0-9]+s)?$`).MatchString(n.Value)
-	d, err := time.ParseDuration(n.Value)
-	if !ok || err != nil || d < least || d > most {
-		m.bad(n, "%s: %s is %q: write a duration from %s to %s, such as 45m", m.what, key, n.Value, least, most)
+	d := &Destination{Place: kind.New()}
+	ks.each[kind.Name].Read(m, d)
+	m.Done()
+	if d.Deliver != nil && d.Deliver.Format == "aws" && d.Place.Gives() != Session {
+		m.Bad(m.At("deliver"), "%s: deliver: format aws is for AWS sessions: write json", m.What)
 	}
 	return d
 }
 
 // reachable refuses a destination that no chain leads to, or leads to twice.
-func (r *reader) reachable(name *yaml.Node, t *Tenant, d *Destination) {
+func (t *Tenant) reachable(m *keys.Mapping, name *yaml.Node, d *Destination) {
 	if t.Identities.AWS == nil && t.Identities.GCP == nil && len(d.Chain) == 0 {
-		r.bad(name, "destination %s cannot be reached: the tenant has no identity, so write `identities:`, or a `chain:` here", name.Value)
+		m.Bad(name, "destination %s cannot be reached: the tenant has no identity, so write `identities:`, or a `chain:` here", name.Value)
 	}
 	var seen []string
 	for _, p := range d.principals(t) {
 		if p != "" && slices.Contains(seen, p) {
-			r.bad(name, "destination %s: its chain enters %s twice: every identity may stand in it once", name.Value, p)
+			m.Bad(name, "destination %s: its chain enters %s twice: every identity may stand in it once", name.Value, p)
 		}
 		seen = append(seen, p)
 	}
@@ -408,34 +201,76 @@ func (r *reader) reachable(name *yaml.Node, t *Tenant, d *Destination) {
 
 // principals lists who stands in a destination's chain, as far as the file knows.
 func (d *Destination) principals(t *Tenant) []string {
+	links := d.Chain
+	if len(links) == 0 {
+		links = []ChainLink{{Role: t.Identities.AWS}, {ServiceAccount: t.Identities.GCP}}
+	}
+	end := d.Place.End()
+	links = append(slices.Clone(links), ChainLink{Role: end.Role, ServiceAccount: end.ServiceAccount})
 	var list []string
-	add := func(r *Role, a *ServiceAccount) {
-		if r != nil {
-			list = append(list, r.ARN)
-		}
-		if a != nil {
-			list = append(list, a.Email)
-		}
+	for _, l := range links {
+		list = append(list, End{Role: l.Role, ServiceAccount: l.ServiceAccount}.Principal())
 	}
-	for _, l := range d.Chain {
-		add(l.Role, l.ServiceAccount)
-	}
-	if len(d.Chain) == 0 {
-		add(t.Identities.AWS, t.Identities.GCP)
-	}
-	add(d.Role, d.ServiceAccount)
 	return list
 }
 
-// String shows a problem-free destination in few words, for lists.
-func (d *Destination) String() string {
-	switch d.Kind {
-	case BigQuery:
-		return fmt.Sprintf("%s %s.%s", d.Kind, d.Project, d.Dataset)
-	case Redshift:
-		return fmt.Sprintf("%s %s%s/%s", d.Kind, d.Redshift.Cluster, d.Redshift.Workgroup, d.Redshift.Database)
-	case Snowflake:
-		return fmt.Sprintf("%s %s as %s", d.Kind, d.Snowflake.Account, d.Snowflake.User)
+// destinationKeys are the kind's own, and those that every destination has.
+func (k Kind) destinationKeys() keys.Set {
+	if k.Longest == 0 {
+		// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+		k.Shortest, k.Longest = 15*time.Minute, 12*time.Hour
 	}
-	return fmt.Sprintf("%s %s", d.Kind, d.Bucket)
+	return append(keys.Set{
+		keys.Word("kind", func(d *Destination) *string { return &d.Kind }, k.Name).ByHand(),
+		keys.Into(func(d *Destination) any { return d.Place }, k.Keys),
+	}, commonKeys(k.Shortest, k.Longest)...)
+}
+
+// CommonKeys are those that a destination of any kind may have.
+func CommonKeys() keys.Set { return commonKeys(time.Minute, 12*time.Hour) }
+
+func commonKeys(shortest, longest time.Duration) keys.Set {
+	return keys.Set{
+		keys.Duration("lifetime", func(d *Destination) *time.Duration { return &d.Lifetime }, shortest, longest).Says("How long a credential lives, where the cloud allows more than one length."),
+		keys.Duration("min_ttl", func(d *Destination) *time.Duration { return &d.MinTTL }, time.Minute, 9*time.Hour).Says("How much of that must be left when it is handed out."),
+		keys.Day("verified", func(d *Destination) *time.Time { return &d.Verified }).ByHand().
+			Says("The day on which it last refused carnet without its binding, as `carnet check --probe --record` writes it. Nothing is vended without it, unless `carnet.yaml` says `serve_unverified`."),
+		keys.Flag("disabled", func(d *Destination) *bool { return &d.Disabled }).ByHand().Says("`true`: nothing is vended for it."),
+		keys.Within("deliver", func(d *Destination) *Delivery { return keys.New(&d.Deliver) }, deliverKeys()).Optional().Says("A secret that a schedule keeps filled with the credential."),
+		keys.Each("chain", "a link of the chain", func(d *Destination) *[]ChainLink { return &d.Chain }, linkKeys()).Optional().
+			Says("The identities before the destination's, in the place of the tenant's: each a `role:` with its `external_id:`, or a `service_account:`."),
+	}
+}
+
+// deliverKeys: Secrets Manager asks for ten minutes between two versions.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+func deliverKeys() keys.Set {
+	return keys.Set{
+		keys.Text("secret", func(d *Delivery) *string { return &d.Secret }, delivered()).Says("The secret."),
+		keys.Duration("every", func(d *Delivery) *time.Duration { return &d.Every }, 10*time.Minute, 11*time.Hour).Or("30m").Says("How often the schedule comes."),
+		keys.Word("format", func(d *Delivery) *string { return &d.Format }, "json", "aws").Or("json").Says("json, or aws: what credential_process prints."),
+	}
+}
+
+func linkKeys() keys.Set {
+	role := keys.Inline(func(l *ChainLink) *Role { return keys.New(&l.Role) }, roleKeys(false))
+	account := keys.Inline(func(l *ChainLink) *ServiceAccount { return keys.New(&l.ServiceAccount) }, accountKeys())
+	return keys.Set{keys.OneOf(keys.Set{role}, keys.Set{account})}
+}
+
+// GrantKeys are what a bucket's credential may reach. Leaving it out is no way to say
+// "everything": that takes `whole_bucket: true`.
+func GrantKeys() keys.Set {
+	return keys.Set{
+		keys.OneOf(
+			keys.Set{keys.List("prefixes", func(g *exchange.Grant) *[]string { return &g.Prefixes }, Prefix()).Flagged("prefix").For(keys.Grant).Says("The folders that the credential reaches; each gets a final slash, so that `acme` never reaches `acme-2`.")},
+			keys.Set{keys.FlagTo("whole_bucket", func(g *exchange.Grant) { g.Prefixes = []string{""} }).For(keys.Grant).Says("`true`: all of the bucket.")},
+		),
+		AccessKey(func(g *exchange.Grant) *exchange.Access { return &g.Access }),
+	}
+}
+
+// AccessKey is what a credential may do.
+func AccessKey[P any](at func(*P) *exchange.Access) keys.Key {
+	return keys.Word("access", at, exchange.Read, exchange.Write, exchange.ReadWrite).For(keys.Grant).Says("What the credential may do: read, write or read_write.")
 }

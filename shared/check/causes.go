@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"carnet.dev/carnet/shared/check/cause"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
 )
 
 // A Cause is one thing that a failure can mean.
@@ -18,94 +20,78 @@ type Cause struct {
 	At string `json:"-"`
 }
 
-// A side says whose a cause is, seen from the edge.
-type side int
-
-const (
-	far  side = iota // the owner of what is entered
-	near             // the owner of who enters
-	ours             // the operator
-)
-
-// A kind of cause, with its side and its sentence.
-type kind struct {
-	code string
-	side side
-	says string
+// In this file a cause is made by whose it is to change, seen from the edge.
+func far(code, says string) cause.Cause { return cause.Cause{Code: code, Side: cause.Far, Says: says} }
+func near(code, says string) cause.Cause {
+	return cause.Cause{Code: code, Side: cause.Near, Says: says}
+}
+func ours(code, says string) cause.Cause {
+	return cause.Cause{Code: code, Side: cause.Ours, Says: says}
 }
 
 // The causes, by what has to change.
 var (
-	trustPolicy     = kind{"trust_policy", far, "the role does not let this identity in with this ExternalId or audience, or there is no such role"}
-	callerPolicy    = kind{"caller_policy", near, "no policy of the identity that enters allows it to assume the role"}
-	explicitDeny    = kind{"explicit_deny", near, "a policy of the identity that enters denies it"}
-	roleDenies      = kind{"role_denies", far, "the role's trust policy denies it"}
-	boundaryLimit   = kind{"permissions_boundary", near, "the permissions boundary of the identity that enters does not allow it"}
-	organization    = kind{"organization_policy", near, "a policy of the organization (service control policy) forbids it"}
-	theirOrg        = kind{"organization_policy_far", far, "a policy of the other side's organization (resource control policy) forbids it"}
-	endpointPolicy  = kind{"endpoint_policy", ours, "the policy of the VPC endpoint that the call goes through does not allow it"}
-	sessionDuration = kind{"session_duration", far, "the file's lifetime is longer than the role's MaxSessionDuration"}
-	chainedDuration = kind{"chained_duration", ours, "a role that a role enters gives one hour at the most, and more was asked for"}
-	malformed       = kind{"malformed_policy", ours, "the cloud does not read the session policy: the grant of the file is the likely reason"}
-	packed          = kind{"packed_policy", ours, "the session policy is too large when packed: grant fewer prefixes"}
-	regionOff       = kind{"region_disabled", far, "this Region's token service is switched off in the account"}
-	ownExpired      = kind{"session_expired", ours, "the credentials that sign the call have expired, or were taken back"}
-	ownInvalid      = kind{"session_invalid", ours, "the credentials that sign the call are none that AWS knows"}
-	clockOff        = kind{"clock", ours, "this process's clock is off"}
-	proofExpired    = kind{"proof_expired", ours, "the token that proves the identity had expired when it was shown: a clock is off"}
-	proofUnknown    = kind{"issuer_unknown", far, "the account knows no such issuer"}
-	proofAudience   = kind{"wrong_audience", far, "the token is for another audience than the account expects"}
-	proofKeys       = kind{"issuer_keys", ours, "the cloud could not get the issuer's keys, or none of them signed the token"}
-	issuerAway      = kind{"issuer_unreachable", ours, "the cloud could not reach the issuer of the token"}
-	proofRejected   = kind{"proof_rejected", ours, "the issuer takes the token for no good, or for one that was taken back"}
-	outboundOff     = kind{"outbound_disabled", near, "outbound identity federation is not switched on in the account of the role that proves itself"}
-	outboundDenied  = kind{"outbound_not_allowed", near, "no policy lets the role have a token for this audience"}
-	shortSession    = kind{"session_too_short", ours, "the token was asked to outlive the session that asks for it"}
-	providerGone    = kind{"provider_missing", far, "there is no such pool or provider, or it was deleted"}
-	providerOff     = kind{"provider_disabled", far, "the pool or its provider is disabled"}
-	condition       = kind{"attribute_condition", far, "the provider's attribute condition does not hold for this identity"}
-	otherAccount    = kind{"other_account", far, "the provider trusts another AWS account than the identity is of"}
-	mapping         = kind{"mapping", far, "the provider maps this identity to more characters than fit"}
-	mappingValue    = kind{"mapping_value", far, "the provider's mapping names what this identity's proof does not have"}
-	wrongForm       = kind{"wrong_form", ours, "the provider takes another form of proof than carnet.yaml says"}
-	awsRefused      = kind{"aws_refused_proof", ours, "AWS did not take the signed request that proves the identity"}
-	passBinding     = kind{"pass_binding", far, "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation), or it is so new that it does not count yet"}
-	tokenBinding    = kind{"token_binding", far, "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or it is so new that it does not count yet, or there is no such account"}
-	idTokenBinding  = kind{"id_token_binding", far, "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or it is so new that it does not count yet, or there is no such account"}
-	accountOff      = kind{"account_disabled", far, "the account is disabled"}
-	accountGone     = kind{"account_missing", far, "there is no account of that email"}
-	apiOff          = kind{"api_disabled", far, "the IAM Service Account Credentials API is not switched on in the project"}
-	orgPolicy       = kind{"organization_constraint", far, "a constraint of the organization forbids it"}
-	perimeter       = kind{"service_perimeter", far, "a service perimeter (VPC Service Controls) keeps the call out"}
-	extension       = kind{"lifetime_extension", far, "tokens of more than an hour are not allowed for this account"}
-	scope           = kind{"insufficient_scope", ours, "the runtime's own token has too narrow a scope"}
-	tokenRefused    = kind{"token_refused", ours, "the token that was shown had expired, or its pool was disabled meanwhile"}
-	boundary        = kind{"access_boundary", ours, "the cloud does not read the access boundary: the grant of the file is the likely reason"}
-	noMetadata      = kind{"runtime_identity", ours, "the platform gives this process no credentials of the identity that carnet.yaml names"}
-	secretGone      = kind{"secret_missing", ours, "there is no such secret, or it has no version"}
-	secretDenied    = kind{"secret_not_allowed", ours, "the runtime may not read the secret"}
-	secretAPI       = kind{"secret_api_disabled", ours, "the Secret Manager API is not switched on in the project"}
-	secretKey       = kind{"secret_key", ours, "the secret cannot be decrypted: the runtime may not use its KMS key"}
-	databaseGone    = kind{"database_missing", far, "there is no such cluster or workgroup, or it is not available"}
-	loginDenied     = kind{"login_not_allowed", far, "the role may not ask for this login"}
-	userUnknown     = kind{"user_unknown", far, "the Snowflake user does not know this identity with this audience, is disabled, or is not there"}
-	keyUnknown      = kind{"key_unknown", far, "the Snowflake user does not know the public key, or is not there"}
-	accountUnknown  = kind{"snowflake_account", ours, "there is no such Snowflake account at this host"}
-	networkPolicy   = kind{"network_policy", far, "a network policy of the Snowflake account refuses the address that the call comes from"}
-	throttled       = kind{"throttled", ours, "the cloud asks for fewer requests"}
-	away            = kind{"unavailable", ours, "the cloud gave no useful answer"}
-	deadline        = kind{"deadline", ours, "no answer came in time: the host cannot be reached, or is slow"}
-	file            = kind{"file", ours, "the tenant's file asks for what cannot be from this runtime"}
-	other           = kind{"unknown", far, "the cloud refused in a way that is in no list of carnet's"}
+	trustPolicy     = far("trust_policy", "the role does not let this identity in with this ExternalId or audience, or there is no such role")
+	callerPolicy    = near("caller_policy", "no policy of the identity that enters allows it to assume the role")
+	explicitDeny    = near("explicit_deny", "a policy of the identity that enters denies it")
+	roleDenies      = far("role_denies", "the role's trust policy denies it")
+	boundaryLimit   = near("permissions_boundary", "the permissions boundary of the identity that enters does not allow it")
+	organization    = near("organization_policy", "a policy of the organization (service control policy) forbids it")
+	theirOrg        = far("organization_policy_far", "a policy of the other side's organization (resource control policy) forbids it")
+	endpointPolicy  = ours("endpoint_policy", "the policy of the VPC endpoint that the call goes through does not allow it")
+	sessionDuration = far("session_duration", "the file's lifetime is longer than the role's MaxSessionDuration")
+	chainedDuration = ours("chained_duration", "a role that a role enters gives one hour at the most, and more was asked for")
+	malformed       = ours("malformed_policy", "the cloud does not read the session policy: the grant of the file is the likely reason")
+	packed          = ours("packed_policy", "the session policy is too large when packed: grant fewer prefixes")
+	regionOff       = far("region_disabled", "this Region's token service is switched off in the account")
+	ownExpired      = ours("session_expired", "the credentials that sign the call have expired, or were taken back")
+	ownInvalid      = ours("session_invalid", "the credentials that sign the call are none that AWS knows")
+	clockOff        = cause.Clock()
+	proofExpired    = ours("proof_expired", "the token that proves the identity had expired when it was shown: a clock is off")
+	proofUnknown    = far("issuer_unknown", "the account knows no such issuer")
+	proofAudience   = far("wrong_audience", "the token is for another audience than the account expects")
+	proofKeys       = ours("issuer_keys", "the cloud could not get the issuer's keys, or none of them signed the token")
+	issuerAway      = ours("issuer_unreachable", "the cloud could not reach the issuer of the token")
+	proofRejected   = ours("proof_rejected", "the issuer takes the token for no good, or for one that was taken back")
+	outboundOff     = near("outbound_disabled", "outbound identity federation is not switched on in the account of the role that proves itself")
+	outboundDenied  = near("outbound_not_allowed", "no policy lets the role have a token for this audience")
+	shortSession    = ours("session_too_short", "the token was asked to outlive the session that asks for it")
+	providerGone    = far("provider_missing", "there is no such pool or provider, or it was deleted")
+	providerOff     = far("provider_disabled", "the pool or its provider is disabled")
+	condition       = far("attribute_condition", "the provider's attribute condition does not hold for this identity")
+	otherAccount    = far("other_account", "the provider trusts another AWS account than the identity is of")
+	mapping         = far("mapping", "the provider maps this identity to more characters than fit")
+	mappingValue    = far("mapping_value", "the provider's mapping names what this identity's proof does not have")
+	wrongForm       = ours("wrong_form", "the provider takes another form of proof than carnet.yaml says")
+	awsRefused      = ours("aws_refused_proof", "AWS did not take the signed request that proves the identity")
+	passBinding     = far("pass_binding", "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation), or it is so new that it does not count yet")
+	tokenBinding    = far("token_binding", "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or it is so new that it does not count yet, or there is no such account")
+	idTokenBinding  = far("id_token_binding", "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or it is so new that it does not count yet, or there is no such account")
+	accountOff      = far("account_disabled", "the account is disabled")
+	accountGone     = far("account_missing", "there is no account of that email")
+	apiOff          = far("api_disabled", "the IAM Service Account Credentials API is not switched on in the project")
+	orgPolicy       = far("organization_constraint", "a constraint of the organization forbids it")
+	perimeter       = far("service_perimeter", "a service perimeter (VPC Service Controls) keeps the call out")
+	extension       = far("lifetime_extension", "tokens of more than an hour are not allowed for this account")
+	scope           = ours("insufficient_scope", "the runtime's own token has too narrow a scope")
+	tokenRefused    = ours("token_refused", "the token that was shown had expired, or its pool was disabled meanwhile")
+	boundary        = ours("access_boundary", "the cloud does not read the access boundary: the grant of the file is the likely reason")
+	noMetadata      = ours("runtime_identity", "the platform gives this process no credentials of the identity that carnet.yaml names")
+	secretGone      = ours("secret_missing", "there is no such secret, or it has no version")
+	secretDenied    = ours("secret_not_allowed", "the runtime may not read the secret")
+	secretAPI       = ours("secret_api_disabled", "the Secret Manager API is not switched on in the project")
+	secretKey       = ours("secret_key", "the secret cannot be decrypted: the runtime may not use its KMS key")
+	throttled       = ours("throttled", "the cloud asks for fewer requests")
+	away            = ours("unavailable", "the cloud gave no useful answer")
+	deadline        = ours("deadline", "no answer came in time: the host cannot be reached, or is slow")
+	file            = ours("file", "the tenant's file asks for what cannot be from this runtime")
+	other           = far("unknown", "the cloud refused in a way that is in no list of carnet's")
 )
 
 const passPermission = "iam.serviceAccounts.implicitDelegation"
 
-// A rule says what an answer means. ops is the beginning of the call's name; code is the
-// cloud's, any where empty; says has to be in its message.
-type rule struct {
-	ops, code, says string
-	means           []kind
+func on(ops, code, says string, means ...cause.Cause) cause.Rule {
+	return cause.Rule{Ops: ops, Code: code, Says: says, Means: means}
 }
 
 // rules are tried from the first on. Where each comes from:
@@ -115,150 +101,146 @@ type rule struct {
 //	                https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 //	sts.token       https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation
 //	iamcredentials  https://cloud.google.com/iam/docs/troubleshoot-service-account-impersonation, and google.rpc's codes
-//	redshift*       the errors of each operation in its API reference
-//	secret*         the same
-//	snowflake       https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting, gosnowflake's errors.go
-var rules = []rule{
-	{"platform", "", "", []kind{noMetadata}},
+//	secret*         the errors of each operation in its API reference
+//
+// A kind of destination has those of its own calls.
+var rules = []cause.Rule{
+	on("platform", "", "", noMetadata),
 
-	{"sts:AssumeRole", "AccessDenied", "no identity-based policy", []kind{callerPolicy}},
-	{"sts:AssumeRole", "AccessDenied", "explicit deny in an identity-based policy", []kind{explicitDeny}},
-	{"sts:AssumeRole", "AccessDenied", "permissions boundary", []kind{boundaryLimit}},
-	{"sts:AssumeRole", "AccessDenied", "session policy", []kind{callerPolicy}},
-	{"sts:AssumeRole", "AccessDenied", "service control policy", []kind{organization}},
-	{"sts:AssumeRole", "AccessDenied", "resource control policy", []kind{theirOrg}},
-	{"sts:AssumeRole", "AccessDenied", "VPC endpoint policy", []kind{endpointPolicy}},
-	{"sts:AssumeRole", "AccessDenied", "explicit deny in the role trust policy", []kind{roleDenies}},
-	{"sts:AssumeRole", "AccessDenied", "no role trust policy", []kind{trustPolicy}},
-	{"sts:AssumeRoleWithWebIdentity", "AccessDenied", "", []kind{trustPolicy, theirOrg}},
-	{"sts:AssumeRole", "AccessDenied", "", []kind{trustPolicy, callerPolicy}},
-	{"sts:", "ValidationError", "role chaining", []kind{chainedDuration}},
-	{"sts:", "ValidationError", "MaxSessionDuration", []kind{sessionDuration}},
-	{"sts:", "ValidationError", "", []kind{malformed}},
-	{"sts:", "MalformedPolicyDocument", "", []kind{malformed}},
-	{"sts:", "PackedPolicyTooLarge", "", []kind{packed}},
-	{"sts:", "RegionDisabledException", "", []kind{regionOff}},
-	{"sts:", "OptInRequired", "", []kind{regionOff}},
-	{"sts:AssumeRoleWithWebIdentity", "ExpiredToken", "", []kind{proofExpired}},
-	{"sts:", "ExpiredToken", "", []kind{ownExpired}},
-	{"sts:", "InvalidClientTokenId", "", []kind{ownInvalid}},
-	{"sts:", "UnrecognizedClientException", "", []kind{ownInvalid}},
-	{"sts:", "SignatureDoesNotMatch", "Signature ", []kind{clockOff}},
-	{"sts:", "RequestExpired", "", []kind{clockOff}},
-	{"sts:", "RequestTimeTooSkewed", "", []kind{clockOff}},
-	{"sts:", "SignatureDoesNotMatch", "", []kind{ownInvalid}},
-	{"sts:", "IncompleteSignature", "", []kind{ownInvalid}},
-	{"sts:", "InvalidIdentityToken", "audience", []kind{proofAudience}},
-	{"sts:", "InvalidIdentityToken", "No OpenIDConnect provider", []kind{proofUnknown}},
-	{"sts:", "InvalidIdentityToken", "verification key", []kind{proofKeys}},
-	{"sts:", "InvalidIdentityToken", "", []kind{proofRejected, clockOff}},
-	{"sts:", "IDPRejectedClaim", "", []kind{proofRejected}},
-	{"sts:", "IDPCommunicationError", "", []kind{issuerAway}},
-	{"sts:GetWebIdentityToken", "OutboundWebIdentityFederationDisabled", "", []kind{outboundOff}},
-	{"sts:GetWebIdentityToken", "SessionDurationEscalation", "", []kind{shortSession}},
-	{"sts:GetWebIdentityToken", "AccessDenied", "", []kind{outboundDenied}},
+	on("sts:AssumeRole", "AccessDenied", "no identity-based policy", callerPolicy),
+	on("sts:AssumeRole", "AccessDenied", "explicit deny in an identity-based policy", explicitDeny),
+	on("sts:AssumeRole", "AccessDenied", "permissions boundary", boundaryLimit),
+	on("sts:AssumeRole", "AccessDenied", "session policy", callerPolicy),
+	on("sts:AssumeRole", "AccessDenied", "service control policy", organization),
+	on("sts:AssumeRole", "AccessDenied", "resource control policy", theirOrg),
+	on("sts:AssumeRole", "AccessDenied", "VPC endpoint policy", endpointPolicy),
+	on("sts:AssumeRole", "AccessDenied", "explicit deny in the role trust policy", roleDenies),
+	on("sts:AssumeRole", "AccessDenied", "no role trust policy", trustPolicy),
+	on("sts:AssumeRoleWithWebIdentity", "AccessDenied", "", trustPolicy, theirOrg),
+	on("sts:AssumeRole", "AccessDenied", "", trustPolicy, callerPolicy),
+	on("sts:", "ValidationError", "role chaining", chainedDuration),
+	on("sts:", "ValidationError", "MaxSessionDuration", sessionDuration),
+	on("sts:", "ValidationError", "", malformed),
+	on("sts:", "MalformedPolicyDocument", "", malformed),
+	on("sts:", "PackedPolicyTooLarge", "", packed),
+	on("sts:", "RegionDisabledException", "", regionOff),
+	on("sts:", "OptInRequired", "", regionOff),
+	on("sts:AssumeRoleWithWebIdentity", "ExpiredToken", "", proofExpired),
+	on("sts:", "ExpiredToken", "", ownExpired),
+	on("sts:", "InvalidClientTokenId", "", ownInvalid),
+	on("sts:", "UnrecognizedClientException", "", ownInvalid),
+	on("sts:", "SignatureDoesNotMatch", "Signature ", clockOff),
+	on("sts:", "RequestExpired", "", clockOff),
+	on("sts:", "RequestTimeTooSkewed", "", clockOff),
+	on("sts:", "SignatureDoesNotMatch", "", ownInvalid),
+	on("sts:", "IncompleteSignature", "", ownInvalid),
+	on("sts:", "InvalidIdentityToken", "audience", proofAudience),
+	on("sts:", "InvalidIdentityToken", "No OpenIDConnect provider", proofUnknown),
+	on("sts:", "InvalidIdentityToken", "verification key", proofKeys),
+	on("sts:", "InvalidIdentityToken", "", proofRejected, clockOff),
+	on("sts:", "IDPRejectedClaim", "", proofRejected),
+	on("sts:", "IDPCommunicationError", "", issuerAway),
+	on("sts:GetWebIdentityToken", "OutboundWebIdentityFederationDisabled", "", outboundOff),
+	on("sts:GetWebIdentityToken", "SessionDurationEscalation", "", shortSession),
+	on("sts:GetWebIdentityToken", "AccessDenied", "", outboundDenied),
 
-	{"sts.token (access boundary)", "", "", []kind{boundary}},
-	{"sts.token", "invalid_target", "", []kind{providerOff, providerGone}},
-	{"sts.token", "unauthorized_client", "attribute condition", []kind{condition}},
-	{"sts.token", "unauthorized_client", "", []kind{otherAccount, condition}},
-	{"sts.token", "invalid_request", "bytes limit", []kind{mapping}},
-	{"sts.token", "invalid_request", "Could not obtain a value", []kind{mappingValue}},
-	{"sts.token", "invalid_request", "must not be empty", []kind{mappingValue}},
-	{"sts.token", "invalid_request", "subject_token_type", []kind{wrongForm}},
-	{"sts.token", "invalid_request", "audience", []kind{providerGone}},
-	{"sts.token", "invalid_grant", "AWS response of type ExpiredToken", []kind{ownExpired}},
-	{"sts.token", "invalid_grant", "AWS response of type SignatureDoesNotMatch", []kind{clockOff, ownInvalid}},
-	{"sts.token", "invalid_grant", "AWS response of type InvalidClientTokenId", []kind{ownInvalid}},
-	{"sts.token", "invalid_grant", "AWS response", []kind{awsRefused}},
-	{"sts.token", "invalid_grant", "Error connecting", []kind{issuerAway}},
-	{"sts.token", "invalid_grant", "audience", []kind{proofAudience}},
-	{"sts.token", "invalid_grant", "issuer in", []kind{proofUnknown}},
-	{"sts.token", "invalid_grant", "signature", []kind{proofKeys}},
-	{"sts.token", "invalid_grant", "stale", []kind{proofExpired}},
-	{"sts.token", "invalid_grant", "", []kind{awsRefused}},
+	on("sts.token (access boundary)", "", "", boundary),
+	on("sts.token", "invalid_target", "", providerOff, providerGone),
+	on("sts.token", "unauthorized_client", "attribute condition", condition),
+	on("sts.token", "unauthorized_client", "", otherAccount, condition),
+	on("sts.token", "invalid_request", "bytes limit", mapping),
+	on("sts.token", "invalid_request", "Could not obtain a value", mappingValue),
+	on("sts.token", "invalid_request", "must not be empty", mappingValue),
+	on("sts.token", "invalid_request", "subject_token_type", wrongForm),
+	on("sts.token", "invalid_request", "audience", providerGone),
+	on("sts.token", "invalid_grant", "AWS response of type ExpiredToken", ownExpired),
+	on("sts.token", "invalid_grant", "AWS response of type SignatureDoesNotMatch", clockOff, ownInvalid),
+	on("sts.token", "invalid_grant", "AWS response of type InvalidClientTokenId", ownInvalid),
+	on("sts.token", "invalid_grant", "AWS response", awsRefused),
+	on("sts.token", "invalid_grant", "Error connecting", issuerAway),
+	on("sts.token", "invalid_grant", "audience", proofAudience),
+	on("sts.token", "invalid_grant", "issuer in", proofUnknown),
+	on("sts.token", "invalid_grant", "signature", proofKeys),
+	on("sts.token", "invalid_grant", "stale", proofExpired),
+	on("sts.token", "invalid_grant", "", awsRefused),
 
-	{"iamcredentials", "SERVICE_DISABLED", "", []kind{apiOff}},
-	{"iamcredentials", "", "constraints/iam.allowServiceAccountCredentialLifetimeExtension", []kind{extension}},
-	{"iamcredentials", "", "constraints/", []kind{orgPolicy}},
-	{"iamcredentials", "PERMISSION_DENIED", "vpcServiceControlsUniqueIdentifier", []kind{perimeter}},
-	{"iamcredentials", "FAILED_PRECONDITION", "", []kind{accountOff}},
-	{"iamcredentials", "NOT_FOUND", "", []kind{accountGone}},
-	{"iamcredentials", "PERMISSION_DENIED", "scopes", []kind{scope}},
-	{"iamcredentials", "PERMISSION_DENIED", passPermission, []kind{passBinding}},
-	{"iamcredentials", "PERMISSION_DENIED", "iam.serviceAccounts.getOpenIdToken", []kind{idTokenBinding}},
-	{"iamcredentials.generateIdToken", "PERMISSION_DENIED", "", []kind{idTokenBinding}},
-	{"iamcredentials", "PERMISSION_DENIED", "", []kind{tokenBinding}},
-	{"iamcredentials", "UNAUTHENTICATED", "", []kind{tokenRefused}},
+	on("iamcredentials", "SERVICE_DISABLED", "", apiOff),
+	on("iamcredentials", "", "constraints/iam.allowServiceAccountCredentialLifetimeExtension", extension),
+	on("iamcredentials", "", "constraints/", orgPolicy),
+	on("iamcredentials", "PERMISSION_DENIED", "vpcServiceControlsUniqueIdentifier", perimeter),
+	on("iamcredentials", "FAILED_PRECONDITION", "", accountOff),
+	on("iamcredentials", "NOT_FOUND", "", accountGone),
+	on("iamcredentials", "PERMISSION_DENIED", "scopes", scope),
+	on("iamcredentials", "PERMISSION_DENIED", passPermission, passBinding),
+	on("iamcredentials", "PERMISSION_DENIED", "iam.serviceAccounts.getOpenIdToken", idTokenBinding),
+	on("iamcredentials.generateIdToken", "PERMISSION_DENIED", "", idTokenBinding),
+	on("iamcredentials", "PERMISSION_DENIED", "", tokenBinding),
+	on("iamcredentials", "UNAUTHENTICATED", "", tokenRefused),
 
-	{"secretsmanager:", "ResourceNotFoundException", "", []kind{secretGone}},
-	{"secretsmanager:", "InvalidRequestException", "", []kind{secretGone}},
-	{"secretsmanager:", "DecryptionFailure", "", []kind{secretKey}},
-	{"secretsmanager:", "AccessDenied", "KMS", []kind{secretKey}},
-	{"secretsmanager:", "AccessDenied", "", []kind{secretDenied}},
-	{"secretmanager.", "SERVICE_DISABLED", "", []kind{secretAPI}},
-	{"secretmanager.", "NOT_FOUND", "", []kind{secretGone}},
-	{"secretmanager.", "FAILED_PRECONDITION", "", []kind{secretGone}},
-	{"secretmanager.", "PERMISSION_DENIED", "", []kind{secretDenied, secretGone}},
+	on("secretsmanager:", "ResourceNotFoundException", "", secretGone),
+	on("secretsmanager:", "InvalidRequestException", "", secretGone),
+	on("secretsmanager:", "DecryptionFailure", "", secretKey),
+	on("secretsmanager:", "AccessDenied", "KMS", secretKey),
+	on("secretsmanager:", "AccessDenied", "", secretDenied),
+	on("secretmanager.", "SERVICE_DISABLED", "", secretAPI),
+	on("secretmanager.", "NOT_FOUND", "", secretGone),
+	on("secretmanager.", "FAILED_PRECONDITION", "", secretGone),
+	on("secretmanager.", "PERMISSION_DENIED", "", secretDenied, secretGone),
+}
 
-	{"redshift", "AccessDenied", "", []kind{loginDenied}},
-	{"redshift", "UnauthorizedOperation", "", []kind{loginDenied}},
-	{"redshift", "ClusterNotFound", "", []kind{databaseGone}},
-	{"redshift", "ResourceNotFoundException", "", []kind{databaseGone}},
-	{"redshift", "", "", []kind{loginDenied, databaseGone}},
+// A diagnosis knows what answers mean: those of both clouds, and those of the kinds.
+type diagnosis []cause.Rule
 
-	{"snowflake.login", "390201", "", []kind{accountUnknown}},
-	{"snowflake.login", "390422", "", []kind{networkPolicy}},
-	{"snowflake.login", "390144", "", []kind{keyUnknown, clockOff}},
-	{"snowflake.login", "", "", []kind{userUnknown}},
+func diagnosisOf(kinds destination.Kinds) diagnosis {
+	return append(rules[:len(rules):len(rules)], kinds.Answers()...)
 }
 
 // causes says what an error can mean.
-func causes(e *exchange.EdgeError, ownerOf func(string) exchange.Owner) []Cause {
+func (d diagnosis) causes(e *exchange.EdgeError, ownerOf func(string) exchange.Owner) []Cause {
 	var list []Cause
-	for _, k := range kinds(e) {
-		for _, at := range k.at(e) {
-			list = append(list, Cause{Code: k.code, Owner: k.owner(at, ownerOf), Says: k.says, At: at})
+	for _, k := range d.means(e) {
+		for _, at := range places(k, e) {
+			list = append(list, Cause{Code: k.Code, Owner: ownerAt(k, at, ownerOf), Says: k.Says, At: at})
 		}
 	}
 	return list
 }
 
-func kinds(e *exchange.EdgeError) []kind {
+func (d diagnosis) means(e *exchange.EdgeError) []cause.Cause {
 	switch {
 	case e.Reason == exchange.Throttled:
-		return []kind{throttled}
+		return []cause.Cause{throttled}
 	case e.Edge.From == "platform":
-		return []kind{noMetadata}
+		return []cause.Cause{noMetadata}
 	case e.Code == "deadline_exceeded":
-		return []kind{deadline}
+		return []cause.Cause{deadline}
 	}
-	for _, r := range rules {
-		if strings.HasPrefix(e.Edge.Op, r.ops) && strings.HasPrefix(e.Code, r.code) && mentions(e, r.says) {
-			if e.Reason == exchange.Refused || r.code != "" {
-				return r.means
+	for _, r := range d {
+		if strings.HasPrefix(e.Edge.Op, r.Ops) && strings.HasPrefix(e.Code, r.Code) && mentions(e, r.Says) {
+			if e.Reason == exchange.Refused || r.Code != "" {
+				return r.Means
 			}
 		}
 	}
 	if e.Reason == exchange.Unavailable {
-		return []kind{away}
+		return []cause.Cause{away}
 	}
-	return []kind{other}
+	return []cause.Cause{other}
 }
 
-// at is where a cause is to be changed: a run of accounts may have it at any of them.
-func (k kind) at(e *exchange.EdgeError) []string {
+// places are where a cause is to be changed: a run of accounts may have it at any of them.
+func places(k cause.Cause, e *exchange.EdgeError) []string {
 	switch {
-	case k.side == near:
+	case k.Side == cause.Near:
 		return []string{e.Edge.From}
-	case k.ofAny():
+	case ofAny(k):
 		return append(slices.Clone(e.Edge.Via), e.Edge.To)
 	}
 	return []string{e.Edge.To}
 }
 
-func (k kind) owner(at string, ownerOf func(string) exchange.Owner) exchange.Owner {
-	if k.side == ours {
+func ownerAt(k cause.Cause, at string, ownerOf func(string) exchange.Owner) exchange.Owner {
+	if k.Side == cause.Ours {
 		return exchange.Operator
 	}
 	return cmp.Or(ownerOf(at), exchange.Operator)
@@ -270,10 +252,10 @@ func mentions(e *exchange.EdgeError, part string) bool {
 }
 
 // ofAnyAccount tells of a refusal that any account of a run can be the reason of.
-func ofAnyAccount(e *exchange.EdgeError) bool {
-	return slices.ContainsFunc(kinds(e), kind.ofAny)
+func (d diagnosis) ofAnyAccount(e *exchange.EdgeError) bool {
+	return slices.ContainsFunc(d.means(e), ofAny)
 }
 
-func (k kind) ofAny() bool { return k == accountOff || k == apiOff || k == perimeter }
+func ofAny(k cause.Cause) bool { return k == accountOff || k == apiOff || k == perimeter }
 
 func permissionDenied(e *exchange.EdgeError) bool { return e.Code == "PERMISSION_DENIED" }

@@ -32,6 +32,7 @@ type Checker struct {
 	// Tenant reads a tenant's file: exchange.ErrNoTenant where there is none.
 	Tenant func(ctx context.Context, name string) (*catalog.Tenant, error)
 	Linker *destination.Linker // of which fresh ones are made
+	Kinds  destination.Kinds   // whose answers are known, beside the clouds'
 	Audit  func(context.Context, exchange.Record) error
 }
 
@@ -139,6 +140,8 @@ func (c *Checker) Check(ctx context.Context, req exchange.Request, probe bool) (
 	}
 	runtime := l.Runtime.Principal()
 	w := walk{
+		diagnosis: diagnosisOf(c.Kinds),
+
 		report:  Report{Tenant: req.Tenant, Destination: req.Destination, RequestID: req.ID, Runtime: cloudOf(runtime)},
 		runtime: runtime,
 		to:      one.tenant.Destinations[req.Destination],
@@ -174,6 +177,7 @@ func (o only) Tenant(context.Context, string) (*exchange.Tenant, error) { return
 
 // A walk is a check under way.
 type walk struct {
+	diagnosis
 	report  Report
 	runtime string
 	to      exchange.Destination
@@ -199,7 +203,7 @@ func (w *walk) read(ctx context.Context, cred *exchange.Credential, err error) {
 		w.report.Verified = w.file.Verified.Format(time.DateOnly)
 	}
 	w.chain = append([]string{w.runtime}, w.to.Chain()...)
-	w.chain = append(w.chain, PlaceOf(w.file))
+	w.chain = append(w.chain, w.file.Place.Where())
 	w.edges()
 	var edge *exchange.EdgeError
 	switch {
@@ -210,7 +214,7 @@ func (w *walk) read(ctx context.Context, cred *exchange.Credential, err error) {
 		w.breaks(ctx, edge)
 	default:
 		w.report.Outcome, w.report.err = Unlinked, err
-		w.report.Finding = &Finding{Causes: []Cause{{Code: file.code, Owner: exchange.Operator, Says: file.says}}}
+		w.report.Finding = &Finding{Causes: []Cause{{Code: file.Code, Owner: exchange.Operator, Says: file.Says}}}
 	}
 }
 
@@ -220,21 +224,6 @@ func cloudOf(principal string) string {
 		return "aws"
 	}
 	return "gcp"
-}
-
-// PlaceOf names what a credential is for.
-func PlaceOf(d *catalog.Destination) string {
-	switch d.Kind {
-	case catalog.S3:
-		return "s3://" + d.Bucket
-	case catalog.GCS:
-		return "gs://" + d.Bucket
-	case catalog.BigQuery:
-		return d.Project + "." + d.Dataset
-	case catalog.Redshift:
-		return d.Redshift.Cluster + d.Redshift.Workgroup + "/" + d.Redshift.Database
-	}
-	return d.Snowflake.Account
 }
 
 func (w *walk) edges() {
@@ -323,7 +312,7 @@ func (w *walk) breaks(ctx context.Context, e *exchange.EdgeError) {
 	}
 	w.report.Finding = &Finding{
 		Position: at + 1, Op: found.Edge.Op, Reason: found.Reason, Code: found.Code,
-		Causes: causes(found, w.to.OwnerOf),
+		Causes: w.causes(found, w.to.OwnerOf),
 	}
 }
 
@@ -347,8 +336,8 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 		one.Edge.To, one.Edge.Via = e.Edge.Via[0], nil
 		return &one, true
 	}
-	if !permissionDenied(e) || ofAnyAccount(e) {
-		return e, !ofAnyAccount(e) // a permission does not tell whether an account, or an API of its project, is off
+	if !permissionDenied(e) || w.ofAnyAccount(e) {
+		return e, !w.ofAnyAccount(e) // a permission does not tell whether an account, or an API of its project, is off
 	}
 	one := *e
 	passes, err := w.passes(ctx)

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"carnet.dev/carnet/shared/check/cause"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
 )
 
 // Told is the report as a caller may have it: where in the chain, whose, and why, without
@@ -23,11 +25,14 @@ type Names struct {
 	Chain    []string // the runtime's identity, those that are entered, and the place
 	Provider string   // the pool's, where the chain goes through one
 	Secret   string   // that the runtime reads, where it reads one
+	// Own tells that the place has an identity of its own, the last of the chain: what is asked
+	// for the place that identity asks of itself.
+	Own bool
 }
 
 // Named puts the names back into a report that was told. It is false where they do not fit:
 // the catalog here is another than the one there.
-func (r Report) Named(n Names) (Report, bool) {
+func (r Report) Named(n Names, kinds destination.Kinds) (Report, bool) {
 	if len(r.Edges) == 0 || len(n.Chain) != len(r.Edges)+1 {
 		return r, false
 	}
@@ -41,7 +46,7 @@ func (r Report) Named(n Names) (Report, bool) {
 	}
 	broken := &exchange.EdgeError{Edge: n.edge(r), Reason: f.Reason, Code: f.Code}
 	named := *f
-	named.Causes = placed(f.Causes, broken)
+	named.Causes = diagnosisOf(kinds).placed(f.Causes, broken)
 	r.Finding, r.err = &named, broken
 	return r, true
 }
@@ -58,27 +63,28 @@ func (n Names) edge(r Report) exchange.Edge {
 		at--
 		e.From = n.Chain[at]
 	}
+	last := r.Finding.Position == len(r.Edges)
 	switch op := e.Op; {
 	case op == "sts.token" && n.Provider != "":
 		e.To = n.Provider
 	case strings.HasPrefix(op, "secret") && n.Secret != "":
 		e.To = n.Secret
-	case strings.HasPrefix(op, "redshift"), op == "sts.token (access boundary)":
-		e.To = e.From
-	case op == "snowflake.login" && n.Secret != "":
+	case last && n.Secret != "":
 		e.From = n.Secret
+	case last && n.Own:
+		e.To = e.From
 	}
 	return e
 }
 
 // placed says of each cause where it is to be changed. Where any account of a run can be
 // the reason, a cause is there for each.
-func placed(causes []Cause, e *exchange.EdgeError) []Cause {
+func (d diagnosis) placed(causes []Cause, e *exchange.EdgeError) []Cause {
 	seen := map[string]int{}
 	list := slices.Clone(causes)
 	for i, c := range list {
-		if k, ok := kindOf(c.Code); ok {
-			at := k.at(e)
+		if k, ok := d.cause(c.Code); ok {
+			at := places(k, e)
 			list[i].At = at[min(seen[c.Code], len(at)-1)]
 			seen[c.Code]++
 		}
@@ -86,11 +92,11 @@ func placed(causes []Cause, e *exchange.EdgeError) []Cause {
 	return list
 }
 
-// kindsKnown are all that a finding can have for a cause.
-func kindsKnown() []kind {
-	list := []kind{throttled, away, deadline, file, other}
-	for _, r := range rules {
-		for _, k := range r.means {
+// all are the causes that a finding can have.
+func (d diagnosis) all() []cause.Cause {
+	list := []cause.Cause{throttled, away, deadline, file, other}
+	for _, r := range d {
+		for _, k := range r.Means {
 			if !slices.Contains(list, k) {
 				list = append(list, k)
 			}
@@ -99,20 +105,20 @@ func kindsKnown() []kind {
 	return list
 }
 
-func kindOf(code string) (kind, bool) {
-	all := kindsKnown()
-	i := slices.IndexFunc(all, func(k kind) bool { return k.code == code })
+func (d diagnosis) cause(code string) (cause.Cause, bool) {
+	all := d.all()
+	i := slices.IndexFunc(all, func(k cause.Cause) bool { return k.Code == code })
 	if i < 0 {
-		return kind{}, false
+		return cause.Cause{}, false
 	}
 	return all[i], true
 }
 
 // Codes lists the codes that a cause can have, sorted.
-func Codes() []string {
+func Codes(kinds destination.Kinds) []string {
 	var list []string
-	for _, k := range kindsKnown() {
-		list = append(list, k.code)
+	for _, k := range diagnosisOf(kinds).all() {
+		list = append(list, k.Code)
 	}
 	slices.Sort(list)
 	return list

@@ -25,6 +25,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 	"carnet.dev/carnet/shared/schedule"
 )
@@ -49,6 +50,8 @@ type Config struct {
 	// Ahead opens the connections that the first chain will want after its first call
 	// while that call is made. FromEnv says yes, unless CARNET_WARM is off.
 	Ahead bool
+	// Kinds are the kinds of places that files may name. Nil: all that carnet knows.
+	Kinds destination.Kinds
 	// Log gets what callers are not told. Nil: slog's default.
 	Log *slog.Logger
 
@@ -93,6 +96,9 @@ type Deployment struct {
 // New builds a deployment. It reads carnet.yaml and nothing else of the catalog, and
 // calls no cloud.
 func New(ctx context.Context, c Config) (*Deployment, error) {
+	if c.Kinds == nil {
+		c.Kinds = kinds.All()
+	}
 	issuers, err := c.client()
 	if err != nil {
 		return nil, err
@@ -132,7 +138,7 @@ func (c *Config) client() (*issuerHosts, error) {
 		return issuers, nil
 	}
 	var err error
-	c.HTTP, err = c.Transport.Client(func(host string) bool { return cloudHosts(host) || issuers.has(host) })
+	c.HTTP, err = c.Transport.Client(func(host string) bool { return cloudHosts(host) || c.Kinds.Host(host) || issuers.has(host) })
 	return issuers, err
 }
 
@@ -150,9 +156,9 @@ func (c Config) assemble(source source, linker *destination.Linker) *Deployment 
 	if out == nil {
 		out = os.Stdout
 	}
-	tenants := newTenants(source, linker, d.reach)
+	tenants := newTenants(c.Kinds.Catalog(), source, linker, d.reach)
 	d.Broker = &exchange.Broker{Tenants: tenants, Audit: auditTo(out)}
-	d.Check = &check.Checker{Tenant: tenants.parsed, Linker: linker, Audit: d.Broker.Audit}
+	d.Check = &check.Checker{Tenant: tenants.parsed, Linker: linker, Kinds: c.Kinds, Audit: d.Broker.Audit}
 	ready := func(ctx context.Context) error {
 		_, _, err := source.Read(ctx, operatorFile)
 		return err

@@ -13,6 +13,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 )
 
@@ -39,7 +40,7 @@ func newShelved(s *shelf) (t *tenants, coldStarts *int) {
 	aws := awsid.New(awsid.Config{Region: "eu-west-1"})
 	l := &destination.Linker{AWS: aws, GCP: gcpid.New(nil), Operator: op, Runtime: aws.Runtime("arn:aws:iam::111122223333:role/f", nil)}
 	coldStarts = new(int)
-	return newTenants(s, l, func() { *coldStarts++ }), coldStarts
+	return newTenants(kinds.All().Catalog(), s, l, func() { *coldStarts++ }), coldStarts
 }
 
 // TestAnyNumberOfTenants: the memory is bounded, and one that was dropped is linked again.

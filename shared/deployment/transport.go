@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // Transport says how the outside is reached. The zero value is the real thing.
@@ -128,7 +130,8 @@ func platform(host, port string) bool {
 	return ip != nil && ip.IsLoopback() || host == "localhost"
 }
 
-// cloudHosts lists the hosts of both clouds that an exchange talks to.
+// cloudHosts lists the hosts of both clouds that an exchange talks to, whatever its end. A kind of
+// destination has more.
 func cloudHosts(host string) bool {
 	switch host {
 	case "sts.googleapis.com", "iamcredentials.googleapis.com", "storage.googleapis.com", "secretmanager.googleapis.com":
@@ -136,29 +139,12 @@ func cloudHosts(host string) bool {
 	case "iam.googleapis.com": // a check alone
 		return true
 	}
-	if strings.HasSuffix(host, ".snowflakecomputing.com") || strings.HasSuffix(host, ".snowflakecomputing.cn") { // a check alone
-		return true
-	}
-	service, region, ok := awsHost(host)
-	if !ok || region == "" {
+	service, ok := awsid.ServiceOf(host)
+	switch {
+	case !ok:
 		return false
-	}
-	switch service {
-	case "sts", "s3", "secretsmanager", "redshift", "redshift-serverless":
+	case service == "sts", service == "s3", service == "secretsmanager":
 		return true
 	}
 	return strings.HasSuffix(service, ".s3")
-}
-
-// awsHost splits SERVICE.REGION.amazonaws.com.
-func awsHost(host string) (service, region string, ok bool) {
-	name, ok := strings.CutSuffix(strings.TrimSuffix(host, ".cn"), ".amazonaws.com")
-	if !ok {
-		return "", "", false
-	}
-	i := strings.LastIndex(name, ".")
-	if i < 0 {
-		return "", "", false
-	}
-	return name[:i], name[i+1:], true
 }

@@ -35,8 +35,27 @@ type Change struct {
 	Missing []trust.Missing `json:"missing,omitempty"`
 }
 
+// A Kind is what people need of one kind of place.
+type Kind struct {
+	trust.Kind
+	Remedies map[string]Remedy // of the causes of its own calls, by code
+}
+
+// Kinds are all that a process knows, by name.
+type Kinds map[string]Kind
+
+// Trust is what package trust needs of them.
+func (ks Kinds) Trust() trust.Kinds {
+	all := trust.Kinds{}
+	for name, k := range ks {
+		all[name] = k.Kind
+	}
+	return all
+}
+
 // A Mender writes changes for one catalog.
 type Mender struct {
+	Kinds    Kinds
 	Operator *catalog.Operator
 	Tenant   *catalog.Tenant
 	// Facts are what the catalog does not know: numeric ids, and the like. Its Tenant,
@@ -65,26 +84,27 @@ func (m Mender) Changes(r check.Report) []Change {
 	return list
 }
 
-// A fault is a cause in its place.
-type fault struct {
+// A Fault is a cause in its place.
+type Fault struct {
 	Mender
 	check.Cause
-	dest     string
-	file     *catalog.Destination
-	from, to string // the ends of the edge
-	said     string // the cloud's own words
-	several  bool   // any account of a run can be the reason
-	missing  *[]trust.Missing
+	From, To string // the ends of the edge
+
+	dest    string
+	file    *catalog.Destination
+	said    string // the cloud's own words
+	several bool   // any account of a run can be the reason
+	missing *[]trust.Missing
 }
 
-func (m Mender) fault(r check.Report, c check.Cause) fault {
-	f := fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination], missing: new([]trust.Missing)}
+func (m Mender) fault(r check.Report, c check.Cause) Fault {
+	f := Fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination], missing: new([]trust.Missing)}
 	e := r.Broke()
 	switch {
 	case e == nil && r.Err() != nil:
 		f.said = r.Err().Error()
 	case e != nil:
-		f.from, f.to, f.several = e.Edge.From, e.Edge.To, len(e.Edge.Via) > 0
+		f.From, f.To, f.several = e.Edge.From, e.Edge.To, len(e.Edge.Via) > 0
 		f.said = cmp.Or(e.Code, string(e.Reason))
 		if e.Err != nil {
 			f.said = e.Err.Error()
@@ -93,13 +113,10 @@ func (m Mender) fault(r check.Report, c check.Cause) fault {
 	return f
 }
 
-func (f fault) change() Change {
-	how, ok := remedies[f.Code]
-	if !ok {
-		how = remedies["unknown"]
-	}
+func (f Fault) change() Change {
+	how := f.remedy()
 	c := Change{
-		Cause: f.Code, Owner: f.Owner, Where: cmp.Or(elsewhere(f.Code), where(f.at())), What: how.what(f), Tell: how.tellIn(f), Text: how.text(f), After: how.after,
+		Cause: f.Code, Owner: f.Owner, Where: cmp.Or(how.Where, where(f.at())), What: how.What(f), Tell: f.filled(how.Tell), Text: how.Text(f), After: how.After,
 	}
 	for _, m := range *f.missing {
 		if strings.Contains(c.Text, m.Placeholder) && !slices.Contains(c.Missing, m) {
@@ -108,6 +125,20 @@ func (f fault) change() Change {
 	}
 	return c
 }
+
+// remedy is the kind's own, or that of the clouds.
+func (f Fault) remedy() Remedy {
+	if how, ok := f.Kinds[f.file.Kind].Remedies[f.Code]; ok {
+		return how
+	}
+	if how, ok := remedies[f.Code]; ok {
+		return how
+	}
+	return remedies["unknown"]
+}
+
+// Place is what the destination is for.
+func (f Fault) Place() catalog.Place { return f.file.Place }
 
 // unsafe is the one change that no cloud's answer asks for.
 func (m Mender) unsafe(r check.Report) Change {
@@ -119,19 +150,16 @@ func (m Mender) unsafe(r check.Report) Change {
 	}
 	c := check.Cause{Code: "unsafe", Owner: exchange.ThirdParty, Says: strings.Join(in, ", ")}
 	f := m.fault(r, c)
-	f.to = f.file.Snowflake.Account
-	switch {
-	case f.file.Role != nil:
-		f.to = f.file.Role.ARN
-	case f.file.ServiceAccount != nil:
-		f.to = f.file.ServiceAccount.Email
+	f.To = f.Place().Where()
+	if end := f.Place().End(); end.Role != nil || end.ServiceAccount != nil {
+		f.To = end.Principal()
 	}
 	return f.change()
 }
 
 // ruledOut: the answer about an API names a project's number, and the operator's is known
 // where it has a pool.
-func (f fault) ruledOut() bool {
+func (f Fault) ruledOut() bool {
 	number := f.operatorsNumber()
 	if f.Code != "api_disabled" || number == "" || !f.several {
 		return false
@@ -139,7 +167,7 @@ func (f fault) ruledOut() bool {
 	return (f.project() == number) != (f.Owner == exchange.Operator)
 }
 
-func (f fault) at() string { return cmp.Or(f.At, f.to) }
+func (f Fault) at() string { return cmp.Or(f.At, f.To) }
 
 // where is the account, project or Snowflake account that a thing is in.
 func where(name string) string {
@@ -163,14 +191,14 @@ func where(name string) string {
 var numbered = regexp.MustCompile(`in project (\S+) before`)
 
 // project is the one that a cloud's answer names, or the account's own.
-func (f fault) project() string {
+func (f Fault) project() string {
 	if m := numbered.FindStringSubmatch(f.said); m != nil {
 		return m[1]
 	}
 	return strings.TrimPrefix(where(f.at()), "Google Cloud project ")
 }
 
-func (f fault) operatorsNumber() string {
+func (f Fault) operatorsNumber() string {
 	for _, p := range f.Operator.Providers {
 		return strings.Split(p.Name, "/")[4]
 	}
@@ -178,18 +206,18 @@ func (f fault) operatorsNumber() string {
 }
 
 // sheet is what an owner applies for this destination.
-func (f fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
+func (f Fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
 	ask := f.Facts
 	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.dest, owner
-	s, err := trust.For(f.Operator, ask)
+	s, err := f.Kinds.Trust().For(f.Operator, ask)
 	if err == nil {
 		*f.missing = append(*f.missing, s.Missing...)
 	}
 	return s, err
 }
 
-// applied writes the part of an owner's sheet that concerns one principal.
-func (f fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
+// Applied writes the part of an owner's sheet that concerns one principal.
+func (f Fault) Applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
 	s, err := f.sheet(owner)
 	if err != nil {
 		return f.byHand(err)
@@ -235,10 +263,10 @@ func inFormats(s *trust.Sheet, formats []trust.Format) (string, error) {
 	return b.String(), nil
 }
 
-func (f fault) byHand(err error) string { return "# " + err.Error() }
+func (f Fault) byHand(err error) string { return "# " + err.Error() }
 
-// sql is what the administrator of the Snowflake account runs.
-func (f fault) sql() string {
+// SQL is what the administrator of the place runs.
+func (f Fault) SQL() string {
 	s, err := f.sheet(exchange.ThirdParty)
 	if err != nil {
 		return f.byHand(err)
@@ -251,21 +279,21 @@ func (f fault) sql() string {
 }
 
 // pool is the provider of the edge, as a role has to find it.
-func (f fault) pool(commands func(trust.Pool, catalog.ProviderKind) string) string {
-	p, err := trust.PoolOf(f.to, f.from)
+func (f Fault) pool(commands func(trust.Pool, catalog.ProviderKind) string) string {
+	p, err := trust.PoolOf(f.To, f.From)
 	if err != nil {
 		return f.byHand(err)
 	}
 	kind := catalog.ProviderAWS
 	for _, own := range f.Operator.Providers {
-		if own.Name == f.to {
+		if own.Name == f.To {
 			kind = own.Kind
 		}
 	}
 	return commands(p, kind)
 }
 
-func (f fault) issuer() string {
+func (f Fault) issuer() string {
 	for _, i := range f.Operator.Issuers {
 		if strings.HasSuffix(i.URL, ".tokens.sts.global.api.aws") {
 			return i.URL

@@ -8,6 +8,7 @@ import (
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // A Role is an IAM role that the owner makes, or one that stands and gets a policy.
@@ -32,11 +33,7 @@ func (r *Role) Path() string {
 }
 
 // Account is the role's.
-func (r *Role) Account() string { return accountOf(r.ARN) }
-
-func accountOf(arn string) string { return strings.SplitN(arn, ":", 6)[4] }
-
-func partitionOf(arn string) string { return strings.SplitN(arn, ":", 3)[1] }
+func (r *Role) Account() string { return awsid.AccountOf(r.ARN) }
 
 // A Statement of a policy. Its reason is no part of it.
 type Statement struct {
@@ -53,6 +50,19 @@ func allow(sid, why string, resource any, actions ...string) Statement {
 	return Statement{Sid: sid, Effect: "Allow", Action: one(actions), Resource: resource, Why: why}
 }
 
+// Permit is a statement of a session policy as a role's own policy has it.
+func Permit(sid, why string, st awsid.Statement) Statement {
+	out := allow(sid, why, one(st.Resource), st.Action...)
+	for operator, keys := range st.Condition {
+		values := map[string]any{}
+		for key, list := range keys {
+			values[key] = one(list)
+		}
+		out.Condition = map[string]any{operator: values}
+	}
+	return out
+}
+
 // one writes a list of one as the one.
 func one(list []string) any {
 	if len(list) == 1 {
@@ -61,7 +71,8 @@ func one(list []string) any {
 	return list
 }
 
-func (s *Sheet) role(arn string) *Role {
+// Role is a role of the sheet, which is made where it is not there yet.
+func (s *Sheet) Role(arn string) *Role {
 	for _, r := range s.Roles {
 		if r.ARN == arn {
 			return r
@@ -79,12 +90,12 @@ func (s *Sheet) intoRole(from, to string) {
 	if !s.mine(to) {
 		return
 	}
-	r := s.role(to)
-	if onAWS(from) {
+	r := s.Role(to)
+	if OnAWS(from) {
 		r.enteredByRole(from, s.walk.bindings(to))
 		return
 	}
-	r.enteredByAccount(s.subject(from), from, s.walk.bindings(to))
+	r.enteredByAccount(s.Subject(from), from, s.walk.bindings(to))
 }
 
 func (r *Role) enteredByRole(from string, ids []string) {
@@ -168,9 +179,9 @@ func (s *Sheet) outOfRole(from, to string) {
 	if !s.mine(from) {
 		return
 	}
-	if onAWS(to) {
+	if OnAWS(to) {
 		why := "These roles and no others. They also have to let this one in: across accounts both sides must."
-		s.role(from).permit(allow("EnterRoles", why, nil, "sts:AssumeRole"), to)
+		s.Role(from).permit(allow("EnterRoles", why, nil, "sts:AssumeRole"), to)
 		return
 	}
 	if p := s.provider(to); p != nil && p.Kind == catalog.ProviderOIDC {
@@ -185,7 +196,7 @@ func (s *Sheet) outbound(arn string, audiences ...string) {
 		return
 	}
 	const sid = "ProveItself"
-	r := s.role(arn)
+	r := s.Role(arn)
 	i := slices.IndexFunc(r.Policy, func(st Statement) bool { return st.Sid == sid })
 	if i < 0 {
 		i = len(r.Policy)
@@ -207,18 +218,18 @@ func (s *Sheet) reads(c chain) {
 	if !s.mine(own) {
 		return
 	}
-	const why = "The private key of a Snowflake user, for the runtime alone. A secret with a KMS key of its own needs kms:Decrypt on it too."
-	if onAWS(own) {
-		s.role(own).permit(allow("ReadKeys", why, nil, "secretsmanager:GetSecretValue"), c.secret)
+	const why = "A private key that proves a user, for the runtime alone. A secret with a KMS key of its own needs kms:Decrypt on it too."
+	if OnAWS(own) {
+		s.Role(own).permit(allow("ReadKeys", why, nil, "secretsmanager:GetSecretValue"), c.secret)
 		return
 	}
 	secret, _, _ := strings.Cut(c.secret, "/versions/")
-	s.bind(Binding{On: Secret, Name: secret, Role: "roles/secretmanager.secretAccessor", Member: "serviceAccount:" + own, Why: why})
+	s.Bind(Binding{On: Secret, Name: secret, Role: "roles/secretmanager.secretAccessor", Member: "serviceAccount:" + own, Why: why})
 }
 
-// lasts makes a role's sessions as long as the file asks for, where Google enters it. A
+// Lasts makes a role's sessions as long as the file asks for, where Google enters it. A
 // role that a role enters gives an hour whatever stands here.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
-func (r *Role) lasts(lifetime time.Duration) {
+func (r *Role) Lasts(lifetime time.Duration) {
 	r.MaxSession = max(r.MaxSession, int(lifetime.Seconds()))
 }

@@ -77,9 +77,7 @@ func (w *walk) from(runtime string, op *catalog.Operator, ask Ask) {
 			continue
 		}
 		c := chain{name: name, to: d, runtime: runtime, path: []string{own}}
-		if d.Kind == catalog.Snowflake && d.Snowflake.Login == catalog.SnowflakeKeyPair {
-			c.secret = d.Snowflake.Secret
-		} else {
+		if c.secret = d.Place.End().Secret; c.secret == "" {
 			c.path = append(c.path, place.Chain()...)
 		}
 		for _, p := range c.path[1:] {
@@ -148,7 +146,7 @@ func (w *walk) know(t *catalog.Tenant) {
 		for _, l := range d.Chain {
 			w.add(l.Role)
 		}
-		w.add(d.Role)
+		w.add(d.Place.End().Role)
 	}
 }
 
@@ -161,7 +159,7 @@ func (w *walk) add(r *catalog.Role) {
 // account is how a destination's chain enters an account: two destinations may enter the
 // same one by different providers.
 func (s *Sheet) account(email string) *catalog.ServiceAccount {
-	list := []*catalog.ServiceAccount{s.at.ServiceAccount}
+	list := []*catalog.ServiceAccount{s.at.Place.End().ServiceAccount}
 	for _, l := range s.at.Chain {
 		list = append(list, l.ServiceAccount)
 	}
@@ -188,7 +186,8 @@ func (w *walk) bindings(arn string) []string {
 	return ids
 }
 
-func onAWS(principal string) bool { return strings.HasPrefix(principal, "arn:") }
+// OnAWS tells whether a principal is a role, and not a service account.
+func OnAWS(principal string) bool { return strings.HasPrefix(principal, "arn:") }
 
 // along collects what this sheet's owner needs for each arrow of a chain.
 func (s *Sheet) along(c chain) {
@@ -199,24 +198,24 @@ func (s *Sheet) along(c chain) {
 	}
 	for i := range c.path[1:] {
 		from, to := c.path[i], c.path[i+1]
-		if onAWS(to) {
+		if OnAWS(to) {
 			s.intoRole(from, to)
 		} else {
 			s.intoAccount(from, to, c.needs(i+1))
 		}
-		if onAWS(from) {
+		if OnAWS(from) {
 			s.outOfRole(from, to)
 		}
 	}
-	if c.to.Kind == catalog.Snowflake && onAWS(c.end()) {
-		s.outbound(c.end(), audiences(c.to)...)
+	if shown := c.to.Place.End().Audiences; len(shown) > 0 && OnAWS(c.end()) {
+		s.outbound(c.end(), shown...)
 	}
 }
 
 // needs is the permission that is asked of whoever enters the account at i.
 func (c chain) needs(i int) string {
 	switch {
-	case i+1 < len(c.path) && onAWS(c.path[i+1]), i+1 == len(c.path) && c.to.Kind == catalog.Snowflake:
+	case i+1 < len(c.path) && OnAWS(c.path[i+1]), i+1 == len(c.path) && len(c.to.Place.End().Audiences) > 0:
 		return getIDToken
 	case i+1 < len(c.path):
 		return passThrough
@@ -224,14 +223,14 @@ func (c chain) needs(i int) string {
 	return getToken
 }
 
-// audiences of the tokens that prove a tenant to a Snowflake account.
-func audiences(d *catalog.Destination) []string {
-	if d.Snowflake.Login == catalog.SnowflakeWorkloadIdentity {
-		return []string{"snowflakecomputing.com"}
-	}
-	list := []string{d.Snowflake.ExternalID}
-	if next := d.Snowflake.NextExternalID; next != "" {
-		list = append(list, next)
+// Ends are the identities that show themselves to the place, at the end of each chain. A key pair
+// shows none.
+func (s *Sheet) Ends() []string {
+	var list []string
+	for _, c := range s.walk.chains {
+		if c.name == s.Destination && c.secret == "" && !slices.Contains(list, c.end()) {
+			list = append(list, c.end())
+		}
 	}
 	return list
 }

@@ -29,13 +29,13 @@ func (s *Sheet) gcloud() (string, error) {
 func (g Google) made(b *strings.Builder) {
 	var projects []string
 	for _, account := range g.Accounts {
-		if p := projectOf(account); !slices.Contains(projects, p) {
+		if p := ProjectOf(account); !slices.Contains(projects, p) {
 			projects = append(projects, p)
 			b.WriteString("\n" + commented("#", "", "The API that gives tokens of the account.") +
 				shell("gcloud", "services", "enable", "iamcredentials.googleapis.com", "--project", p) + "\n")
 		}
 		name, _, _ := strings.Cut(account, "@")
-		b.WriteString(shell("gcloud", "iam", "service-accounts", "create", name, "--project", projectOf(account)) + "\n")
+		b.WriteString(shell("gcloud", "iam", "service-accounts", "create", name, "--project", ProjectOf(account)) + "\n")
 	}
 	for _, r := range g.CustomRoles {
 		b.WriteString("\n" + commented("#", "", r.Why) +
@@ -52,7 +52,7 @@ func (b Binding) command() string {
 	var args []string
 	switch b.On {
 	case Account:
-		args = []string{"gcloud", "iam", "service-accounts", "add-iam-policy-binding", b.Name, "--project", projectOf(b.Name)}
+		args = []string{"gcloud", "iam", "service-accounts", "add-iam-policy-binding", b.Name, "--project", ProjectOf(b.Name)}
 	case Bucket:
 		args = []string{"gcloud", "storage", "buckets", "add-iam-policy-binding", "gs://" + b.Name}
 	case Dataset:

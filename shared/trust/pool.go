@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // A Pool is a workload identity pool with the provider by which AWS's roles enter it.
@@ -31,7 +32,7 @@ func PoolOf(name, role string) (Pool, error) {
 	if len(parts) != 11 {
 		return Pool{}, fmt.Errorf("%q names no provider", name)
 	}
-	return Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: accountOf(role), Roles: []string{role}}, nil
+	return Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: awsid.AccountOf(role), Roles: []string{role}}, nil
 }
 
 // ownPool is the pool that a third party, or a tenant, makes for a role to enter by.
@@ -41,7 +42,7 @@ func (s *Sheet) ownPool(from, to string) {
 		return
 	}
 	parts := strings.Split(a.Provider, "/") // //iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/P/providers/Q
-	p := Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: accountOf(from),
+	p := Pool{Number: parts[4], Pool: parts[8], Provider: parts[10], Account: awsid.AccountOf(from),
 		Why: "A pool of your own, which this one role enters: an AWS provider would otherwise take every role of the account. " +
 			"The subject leaves the session's name out, since google.subject has room for 127 bytes."}
 	for i := range s.Google.Pools {
@@ -97,12 +98,12 @@ func (p Pool) operators(verb string, kind catalog.ProviderKind, issuer string) s
 	role := p.Roles[0]
 	if kind == catalog.ProviderOIDC {
 		mapping := map[string]string{"google.subject": "assertion.sub", "attribute.aws_role": "assertion.sub"}
-		condition := fmt.Sprintf("assertion.sub.startsWith('arn:%s:iam::%s:role/%s')", partitionOf(role), p.Account, reserved)
+		condition := fmt.Sprintf("assertion.sub.startsWith('arn:%s:iam::%s:role/%s')", awsid.PartitionOf(role), p.Account, reserved)
 		return p.provider(verb+"-oidc", []string{"--issuer-uri", issuer, "--allowed-audiences", p.Name()}, mapping, condition)
 	}
 	condition := p.Condition()
 	if strings.HasPrefix(role[strings.LastIndex(role, "/")+1:], reserved) {
-		condition = fmt.Sprintf("assertion.arn.startsWith('arn:%s:sts::%s:assumed-role/%s')", partitionOf(role), p.Account, reserved)
+		condition = fmt.Sprintf("assertion.arn.startsWith('arn:%s:sts::%s:assumed-role/%s')", awsid.PartitionOf(role), p.Account, reserved)
 	}
 	return p.provider(verb+"-aws", []string{"--account-id", p.Account}, p.Mapping(), condition)
 }

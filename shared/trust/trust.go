@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
@@ -37,30 +38,73 @@ type Ask struct {
 	// Issuer is that of the AWS account's outbound tokens; empty: the one such issuer
 	// that carnet.yaml names.
 	Issuer string
-	// WorkgroupID is what a serverless workgroup's ARN has in place of its name.
-	WorkgroupID string
-	// PublicKey is a Snowflake user's, in base64, for login key_pair.
-	PublicKey string
 	// Retired is an ExternalId that has just been replaced, for what must be taken away
 	// by name.
 	Retired string
-	// Database says what to grant in a database.
-	Database Database
+	// Facts are what the kind of the place asks for besides, by [Fact.Flag].
+	Facts map[string]string
 }
 
-// A Database says what a login is granted. Without names, the statements are left to
-// whoever knows them.
-type Database struct {
-	Name, Schema, Warehouse string // Name and Warehouse are Snowflake's
-	Role                    string // Snowflake's; empty: USER_ROLE
-	Access                  exchange.Access
+// A Kind writes what the owner of one kind of place applies there.
+type Kind struct {
+	// Apply adds to the sheet what the place itself takes: its role's policy, bindings, SQL.
+	Apply func(*Sheet)
+	// Module is Terraform's, of which the block has the source already: it returns all of the text.
+	Module func(*Sheet, *Block) (string, error)
+	// Facts are what Apply and Module ask for that the catalog does not know.
+	Facts []Fact
 }
+
+// A Fact is told by a flag of `carnet trust`.
+type Fact struct {
+	Flag, Says string
+	Words      []string // that it is one of, the default first; nil: any
+}
+
+// Kinds are all that a process knows, by name.
+type Kinds map[string]Kind
+
+// Fact is what was told, or the first of the fact's words; empty where there is neither.
+func (s *Sheet) Fact(flag string) string {
+	if told := s.ask.Facts[flag]; told != "" {
+		return told
+	}
+	for _, f := range s.kind.Facts {
+		if f.Flag == flag && len(f.Words) > 0 {
+			return f.Words[0]
+		}
+	}
+	return ""
+}
+
+// AccessFact is what statements of SQL grant.
+func AccessFact() Fact {
+	return Fact{Flag: "access", Says: "what the SQL grants: read, write or read_write", Words: []string{string(exchange.ReadWrite), string(exchange.Read), string(exchange.Write)}}
+}
+
+// Access is what was told of [AccessFact].
+func (s *Sheet) Access() exchange.Access { return exchange.Access(s.Fact("access")) }
+
+// QuotedName writes any name into a statement of SQL.
+func QuotedName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// Literal writes a string into a statement of SQL.
+func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// Place is what the sheet is about.
+func (s *Sheet) Place() catalog.Place { return s.dest.Place }
+
+// Lifetime is what the tenant's file asks for; 0: the cloud's usual.
+func (s *Sheet) Lifetime() time.Duration { return s.dest.Lifetime }
+
+// Retired is an ExternalId that has just been replaced; empty: there is none.
+func (s *Sheet) Retired() string { return s.ask.Retired }
 
 // A Sheet is what one owner must apply.
 type Sheet struct {
 	Tenant      string
 	Destination string
-	Kind        catalog.Kind
+	Kind        string
 	For         exchange.Owner
 	Roles       []*Role
 	Google      Google
@@ -68,6 +112,7 @@ type Sheet struct {
 	Missing     []Missing
 
 	ask  Ask
+	kind Kind
 	dest *catalog.Destination
 	at   *catalog.Destination // whose chain is being followed
 	op   *catalog.Operator
@@ -91,12 +136,12 @@ var ErrNothing = errors.New("nothing to apply")
 // For writes the sheet of one owner for one destination. The operator's and the
 // tenant's own sheet holds what all of the tenant's destinations need of the same
 // identity, since a role's policy is replaced as a whole.
-func For(op *catalog.Operator, ask Ask) (*Sheet, error) {
+func (ks Kinds) For(op *catalog.Operator, ask Ask) (*Sheet, error) {
 	d := ask.Tenant.Destinations[ask.Destination]
 	if d == nil {
 		return nil, fmt.Errorf("tenant %s has no destination %q: it has %s", ask.Tenant.Name, ask.Destination, names(ask.Tenant))
 	}
-	s := &Sheet{Tenant: ask.Tenant.Name, Destination: ask.Destination, Kind: d.Kind, For: ask.For, ask: ask, dest: d, op: op}
+	s := &Sheet{Tenant: ask.Tenant.Name, Destination: ask.Destination, Kind: d.Kind, kind: ks[d.Kind], For: ask.For, ask: ask, dest: d, op: op}
 	var err error
 	if s.walk, err = walks(op, ask); err != nil {
 		return nil, err
@@ -105,8 +150,8 @@ func For(op *catalog.Operator, ask Ask) (*Sheet, error) {
 		s.along(c)
 	}
 	s.at = d
-	if ask.For == exchange.ThirdParty {
-		s.place()
+	if ask.For == exchange.ThirdParty && s.kind.Apply != nil {
+		s.kind.Apply(s)
 	}
 	s.settle()
 	if len(s.Roles) == 0 && s.Google.empty() && len(s.SQL) == 0 {
@@ -137,22 +182,31 @@ func (s *Sheet) nothing() error {
 	return fmt.Errorf("%w at %s/%s", ErrNothing, s.Tenant, s.Destination)
 }
 
-// miss returns a placeholder, and notes what it stands for.
-func (s *Sheet) miss(m Missing) string {
+// settle puts everything into an order that does not change from run to run.
+func (s *Sheet) settle() {
+	slices.SortFunc(s.Roles, func(a, b *Role) int { return strings.Compare(a.ARN, b.ARN) })
+	slices.Sort(s.Google.Accounts)
+}
+
+// Run adds a statement of SQL.
+func (s *Sheet) Run(why, text string) { s.SQL = append(s.SQL, SQL{why, text}) }
+
+// Miss returns a placeholder, and notes what it stands for.
+func (s *Sheet) Miss(m Missing) string {
 	if !slices.Contains(s.Missing, m) {
 		s.Missing = append(s.Missing, m)
 	}
 	return m.Placeholder
 }
 
-// subject is the numeric id of a service account: an email can be taken again by
+// Subject is the numeric id of a service account: an email can be taken again by
 // another account once the first is deleted, the id cannot.
-func (s *Sheet) subject(email string) string {
+func (s *Sheet) Subject(email string) string {
 	if id := s.ask.Subjects[email]; id != "" {
 		return id
 	}
 	name, _, _ := strings.Cut(email, "@")
-	return s.miss(Missing{
+	return s.Miss(Missing{
 		Placeholder: "NUMERIC-ID-OF-" + name,
 		What:        "the numeric id of " + email,
 		Command:     "gcloud iam service-accounts describe " + email + " --format='value(uniqueId)'",
@@ -163,8 +217,8 @@ func (s *Sheet) subject(email string) string {
 // outbound is the host suffix of AWS's issuers.
 const outbound = ".tokens.sts.global.api.aws"
 
-// issuer is that of the operator's outbound tokens.
-func (s *Sheet) issuer() string {
+// Issuer is that of the operator's outbound tokens.
+func (s *Sheet) Issuer() string {
 	if s.ask.Issuer != "" {
 		return s.ask.Issuer
 	}
@@ -177,7 +231,7 @@ func (s *Sheet) issuer() string {
 	if len(found) == 1 {
 		return found[0]
 	}
-	return s.miss(Missing{
+	return s.Miss(Missing{
 		Placeholder: "ISSUER-OF-THE-OPERATORS-AWS-ACCOUNT",
 		What:        "the issuer of the outbound tokens of the account that the tenant's role is in",
 		Command:     "aws iam get-outbound-web-identity-federation-info --query IssuerIdentifier --output text",

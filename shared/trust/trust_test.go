@@ -9,6 +9,8 @@ import (
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -47,14 +49,14 @@ func (q question) sheet(t *testing.T) (*trust.Sheet, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant, err := catalog.ParseTenant("", []byte(q.tenant))
+	tenant, err := kinds.All().Catalog().ParseTenant("", []byte(q.tenant))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if q.owner == "" {
 		q.owner = exchange.ThirdParty
 	}
-	return trust.For(op, trust.Ask{Tenant: tenant, Destination: q.destination, For: q.owner, Runtimes: q.runtimes,
+	return apply.All().Trust().For(op, trust.Ask{Tenant: tenant, Destination: q.destination, For: q.owner, Runtimes: q.runtimes,
 		Issuer: "https://issuer.tokens.sts.global.api.aws", Subjects: map[string]string{
 			"carnet-t-acme@operator-prod.iam.gserviceaccount.com": "100000000000000000002",
 			"carnet-f-vend@operator-prod.iam.gserviceaccount.com": "100000000000000000001",
@@ -111,9 +113,9 @@ func TestWhatAnAWSAccountApplies(t *testing.T) {
 	s3 := func(rest string) question {
 		return question{tenant: onAWS + "destinations:\n" + lake + rest + "}\n", destination: "lake"}
 	}
-	says("reading alone", s3(", prefixes: [in/], access: read"), []string{`"Action":"s3:GetObject"`, `"s3:prefix":["in/*"]`}, "PutObject", "kms:")
-	says("writing alone", s3(", prefixes: [in/], access: write"), []string{"s3:PutObject", `"Resource":["arn:aws:s3:::acme-lake/in/*"]`}, "GetObject", "ListBucket")
-	says("a whole bucket", s3(", whole_bucket: true, access: read_write"), []string{`"Resource":["arn:aws:s3:::acme-lake/*"]`, "s3:ListBucket"}, "s3:prefix")
+	says("reading alone", s3(", prefixes: [in/], access: read"), []string{`"Action":"s3:GetObject"`, `"s3:prefix":"in/*"`}, "PutObject", "kms:")
+	says("writing alone", s3(", prefixes: [in/], access: write"), []string{"s3:PutObject", `"Resource":"arn:aws:s3:::acme-lake/in/*"`}, "GetObject", "ListBucket")
+	says("a whole bucket", s3(", whole_bucket: true, access: read_write"), []string{`"Resource":"arn:aws:s3:::acme-lake/*"`, "s3:ListBucket"}, "s3:prefix")
 	says("a key, read", s3(", prefixes: [in/], access: read, kms_key: \"arn:aws:kms:eu-west-1:999988887777:key/k\""), []string{"kms:Decrypt", `"kms:ViaService":"s3.eu-west-1.amazonaws.com"`}, "GenerateDataKey")
 	says("a key, written", s3(", prefixes: [in/], access: write, kms_key: \"arn:aws:kms:eu-west-1:999988887777:key/k\""), []string{"kms:Decrypt", "kms:GenerateDataKey"})
 	says("a long session", s3(", prefixes: [in/], access: read, lifetime: 4h"), []string{`"max_session_duration":14400`})

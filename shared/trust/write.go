@@ -186,7 +186,7 @@ type jsonPool struct {
 }
 
 func (s *Sheet) json() (string, error) {
-	doc := jsonSheet{Tenant: s.Tenant, Destination: s.Destination, Kind: string(s.Kind), For: s.For, Missing: s.Missing}
+	doc := jsonSheet{Tenant: s.Tenant, Destination: s.Destination, Kind: s.Kind, For: s.For, Missing: s.Missing}
 	for _, r := range s.Roles {
 		doc.Roles = append(doc.Roles, r.json())
 	}

@@ -21,22 +21,22 @@ func (l *Linker) lead(t *catalog.Tenant, d *catalog.Destination) exchange.Chain 
 		}
 		return chain
 	}
-	ids := t.Identities
+	ids, end := t.Identities, d.Place.End()
 	switch {
 	case ids.AWS == nil && ids.GCP == nil:
 		return nil
-	case ids.GCP == nil || d.ServiceAccount != nil && d.ServiceAccount.Provider != "" && ids.AWS != nil:
-		return exchange.Chain{l.role(*ids.AWS, 0)} // a third party's own pool is entered from the role
+	case ids.GCP == nil || end.ServiceAccount != nil && end.ServiceAccount.Provider != "" && ids.AWS != nil:
+		return exchange.Chain{l.role(*ids.AWS, 0)} // a customer's own pool is entered from the role
 	case ids.AWS == nil:
 		return exchange.Chain{l.account(*ids.GCP, 0)}
 	}
-	return l.leadOfBoth(ids, d)
+	return l.leadOfBoth(ids, end)
 }
 
-func (l *Linker) leadOfBoth(ids catalog.Identities, d *catalog.Destination) exchange.Chain {
+func (l *Linker) leadOfBoth(ids catalog.Identities, end catalog.End) exchange.Chain {
 	role, account := l.role(*ids.AWS, 0), l.account(*ids.GCP, 0)
 	_, onAWS := l.Runtime.(*awsid.Identity)
-	toAWS, toGCP := d.Role != nil, d.ServiceAccount != nil
+	toAWS, toGCP := end.Role != nil, end.ServiceAccount != nil
 	switch {
 	case onAWS && toGCP:
 		return exchange.Chain{role, account}
@@ -50,11 +50,11 @@ func (l *Linker) leadOfBoth(ids catalog.Identities, d *catalog.Destination) exch
 
 // last is the destination's own identity, if its kind has one.
 func (l *Linker) last(d *catalog.Destination) exchange.Chain {
-	switch {
-	case d.Role != nil:
-		return exchange.Chain{l.role(*d.Role, d.Lifetime)}
-	case d.ServiceAccount != nil:
-		return exchange.Chain{l.account(*d.ServiceAccount, d.Lifetime)}
+	switch end := d.Place.End(); {
+	case end.Role != nil:
+		return exchange.Chain{l.role(*end.Role, d.Lifetime)}
+	case end.ServiceAccount != nil:
+		return exchange.Chain{l.account(*end.ServiceAccount, d.Lifetime)}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package destination
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -20,7 +19,7 @@ type Linker struct {
 	GCP      *gcpid.Cloud
 	Runtime  exchange.Identity // *awsid.Identity or *gcpid.Identity
 	Operator *catalog.Operator
-	// HTTP reaches a Snowflake account, to try what was minted for it: Probe and Try alone
+	// HTTP reaches places of their own, to try what was minted for them: probes and checks alone
 	// do. Not needed otherwise.
 	HTTP *http.Client
 	// Unverified links destinations that are not served yet, for whoever looks at them.
@@ -52,7 +51,7 @@ func (l *Linker) Link(t *catalog.Tenant) *exchange.Tenant {
 		}
 		if err != nil {
 			err = fmt.Errorf("tenant %s, destination %s: %w", t.Name, name, err)
-			linked.Destinations[name] = unlinkable{string(d.Kind), err}
+			linked.Destinations[name] = unlinkable{d.Kind, err}
 			continue
 		}
 		linked.Destinations[name] = p
@@ -77,7 +76,7 @@ func (l *Linker) served(t *catalog.Tenant, d *catalog.Destination, trunk *trunk)
 func delivery(d *catalog.Delivery, p *place) exchange.Delivery {
 	out := exchange.Delivery{Secret: d.Secret, Every: d.Every, Format: d.Format}
 	if p != nil {
-		out.Lifetime = p.longest
+		out.Lifetime = p.does.Longest
 	}
 	return out
 }
@@ -136,71 +135,26 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 	if err != nil {
 		return nil, err
 	}
-	p := &place{
-		end:    end,
-		kind:   string(d.Kind),
-		chain:  names(chain),
-		owners: l.owners(t, d, chain),
-		grant:  exchange.Grant{Access: d.Access, Prefixes: d.Prefixes},
-		minTTL: d.MinTTL,
-	}
+	p := &place{kind: d.Kind, end: end, chain: names(chain), owners: l.owners(t, d, chain), grant: d.Place.Grant(), minTTL: d.MinTTL}
 	p.renew = p.mintWhole
-	if err := l.kind(p, d); err != nil {
+	at := l.at(d, end)
+	if secret := d.Place.End().Secret; secret != "" {
+		p.chain = []string{secret} // no identity is entered
+		if at.Secret, err = l.secret(secret); err != nil {
+			return nil, err
+		}
+	}
+	if p.does, err = d.Place.(Place).Link(at); err != nil {
 		return nil, err
 	}
 	if p.minTTL > p.most() {
-		return nil, fmt.Errorf("min_ttl is %s, and this chain gives credentials of %s: write min_ttl: %s or less", p.minTTL, p.longest, p.most())
+		return nil, fmt.Errorf("min_ttl is %s, and this chain gives credentials of %s: write min_ttl: %s or less", p.minTTL, p.does.Longest, p.most())
 	}
 	return p, l.deliverable(d, p)
 }
 
-// kind gives a place what its kind of destination does, and the most life that it can give.
-// This switch is the list of kinds.
-func (l *Linker) kind(p *place, d *catalog.Destination) error {
-	switch d.Kind {
-	case catalog.S3:
-		role := p.end.(*awsid.Identity)
-		p.longest = role.Longest()
-		p.mint = s3Of(d, role).mint
-	case catalog.GCS:
-		account := p.end.(*gcpid.Identity)
-		p.longest = account.Longest()
-		p.mint = gcsOf(d, account).mint
-	case catalog.BigQuery:
-		account := p.end.(*gcpid.Identity)
-		p.longest = account.Longest()
-		p.mint = bigquery{end: account, project: d.Project, dataset: d.Dataset}.mint
-	case catalog.Redshift:
-		role := p.end.(*awsid.Identity)
-		p.longest = role.Longest()
-		if d.Redshift.Login == catalog.RedshiftPassword {
-			p.longest = min(p.longest, longestLogin)
-		}
-		p.mint = redshiftOf(d, role, l.AWS).mint
-	case catalog.Snowflake:
-		return l.snowflake(p, d)
-	default:
-		return fmt.Errorf("kind %s is not one of s3, gcs, bigquery, redshift, snowflake", d.Kind)
-	}
-	return nil
-}
-
-func (l *Linker) snowflake(p *place, d *catalog.Destination) error {
-	keyPair := d.Snowflake.Login == catalog.SnowflakeKeyPair
-	p.longest = cmp.Or(d.Lifetime, longestToken)
-	if _, google := p.end.(*gcpid.Identity); google && !keyPair {
-		p.longest = longestToken // whatever is asked
-	}
-	s := snowflake{end: p.end, at: d.Snowflake, http: l.HTTP}
-	if keyPair {
-		var err error
-		if s.key, err = l.secret(d.Snowflake.Secret); err != nil {
-			return err
-		}
-		p.chain = []string{d.Snowflake.Secret} // no identity is entered
-	}
-	p.mint, p.try = s.mint, s.try
-	return nil
+func (l *Linker) at(d *catalog.Destination, end exchange.Identity) At {
+	return At{End: end, Lifetime: d.Lifetime, AWS: l.AWS, HTTP: l.HTTP}
 }
 
 // deliverable refuses a delivery that leaves a gap: what is put there must live until the
@@ -209,8 +163,8 @@ func (l *Linker) deliverable(d *catalog.Destination, p *place) error {
 	if d.Deliver == nil {
 		return nil
 	}
-	if most := p.longest - exchange.DefaultMinTTL; d.Deliver.Every > most {
-		return fmt.Errorf("deliver comes every %s, and this chain's credentials live for %s: write every: %s or less", d.Deliver.Every, p.longest, most)
+	if most := p.does.Longest - exchange.DefaultMinTTL; d.Deliver.Every > most {
+		return fmt.Errorf("deliver comes every %s, and this chain's credentials live for %s: write every: %s or less", d.Deliver.Every, p.does.Longest, most)
 	}
 	_, err := l.secret(d.Deliver.Secret)
 	return err
@@ -218,7 +172,7 @@ func (l *Linker) deliverable(d *catalog.Destination, p *place) error {
 
 // secret reads a secret as the runtime, which alone may: it has to be kept on the
 // runtime's own cloud.
-func (l *Linker) secret(name string) (secret, error) {
+func (l *Linker) secret(name string) (SecretReader, error) {
 	onAWS := strings.HasPrefix(name, "arn:")
 	switch own := l.Runtime.(type) {
 	case *awsid.Identity:
@@ -231,8 +185,4 @@ func (l *Linker) secret(name string) (secret, error) {
 		}
 	}
 	return nil, fmt.Errorf("secret %s is on the other cloud: a runtime reads its own cloud's secrets, so keep the key on the cloud that carnet runs on", name)
-}
-
-func partition(arn string) string {
-	return cmp.Or(strings.SplitN(arn, ":", 3)[1], "aws")
 }

@@ -14,6 +14,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/exchange/gcpid"
 )
 
@@ -37,7 +38,7 @@ func (d *deaf) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestEachChainEntersByItsOwnWords(t *testing.T) {
 	const lake = "  %[1]s:\n    kind: s3\n    role: arn:aws:iam::999988887777:role/%[1]s\n    external_id: of-%[1]s\n    region: eu-west-1\n    bucket: acme-lake\n    prefixes: [a/]\n    access: read\n    chain: [{role: 'arn:aws:iam::111122223333:role/hub', external_id: hub-for-%[1]s}]\n"
 	text := "tenant: acme\ndestinations:\n" + fmt.Sprintf(lake, "one") + fmt.Sprintf(lake, "two")
-	file, err := catalog.ParseTenant("", []byte(text))
+	file, err := kinds.All().Catalog().ParseTenant("", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,11 @@ func (l *Linker) owners(t *catalog.Tenant, d *catalog.Destination, chain exchang
 			owners[p.String()] = exchange.Operator
 		}
 	}
-	if last := l.last(d); len(last) > 0 {
-		owners[last[0].String()] = exchange.ThirdParty
-		if d.ServiceAccount != nil && d.ServiceAccount.Provider != "" {
-			owners[d.ServiceAccount.Provider] = exchange.ThirdParty
-		}
-	}
-	if d.Kind == catalog.Snowflake {
-		owners[d.Snowflake.Account] = exchange.ThirdParty
+	end := d.Place.End()
+	owners[d.Place.Where()] = exchange.ThirdParty
+	owners[end.Principal()] = exchange.ThirdParty
+	if end.ServiceAccount != nil && end.ServiceAccount.Provider != "" {
+		owners[end.ServiceAccount.Provider] = exchange.ThirdParty
 	}
 	if t.Identities.GCP != nil && t.Identities.GCP.Provider != "" {
 		owners[t.Identities.GCP.Provider] = exchange.TenantSide

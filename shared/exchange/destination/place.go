@@ -1,9 +1,10 @@
-// Package destination knows the kinds of places where tenants want their data.
+// Package destination links the places where customers want their data.
 //
 // A destination is a chain and one method: it asks the identity at the chain's end
 // for what its kind takes, narrowed to what the catalog grants. It does not know
-// where the process runs, nor how the chain got there. One file is one kind, and
-// [Linker] lists them all.
+// where the process runs, nor how the chain got there. A kind of place is a package of
+// its own, below this one: [Kind] and [Place] say what it has, and package kinds lists
+// them. [Linker] makes destinations of what a tenant's file says.
 package destination
 
 import (
@@ -20,20 +21,15 @@ import (
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
-// mint makes a fresh credential for the grant that lives for the lifetime.
-type mint func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error)
-
-// A place is a destination whose chain is linked. What its kind does is in mint.
+// A place is a destination whose chain is linked.
 type place struct {
-	kind    string
-	end     exchange.Identity // at the chain's end
-	chain   []string
-	owners  map[string]exchange.Owner
-	grant   exchange.Grant
-	longest time.Duration // the most life that the chain can give
-	minTTL  time.Duration // the file's own, 0 where it has none
-	mint    mint
-	try     func(context.Context, *exchange.Credential) error // nil: nothing to try without a grant
+	does   Linked
+	kind   string
+	end    exchange.Identity // at the chain's end
+	chain  []string
+	owners map[string]exchange.Owner
+	grant  exchange.Grant
+	minTTL time.Duration // the file's own, 0 where it has none
 
 	// whole keeps the credential for the full grant. A narrowed one is minted
 	// afresh, so nothing here ever has to ask what a kept one was for.
@@ -52,7 +48,7 @@ func (p *place) Kind() string { return p.kind }
 func (p *place) Chain() []string { return p.chain }
 
 // Longest is the most life that a credential of this destination can have.
-func (p *place) Longest() time.Duration { return p.longest }
+func (p *place) Longest() time.Duration { return p.does.Longest }
 
 // End is the identity at the chain's end.
 func (p *place) End() exchange.Identity { return p.end }
@@ -60,10 +56,10 @@ func (p *place) End() exchange.Identity { return p.end }
 // Try shows a credential to the place, where its kind lets anybody log in and do nothing:
 // an *exchange.EdgeError, or nil. Who is let in is decided by the cloud elsewhere.
 func (p *place) Try(ctx context.Context, c *exchange.Credential) error {
-	if p.try == nil {
+	if p.does.Try == nil {
 		return nil
 	}
-	return p.try(ctx, c)
+	return p.does.Try(ctx, c)
 }
 
 // OwnerOf implements [exchange.Destination]. What is in nobody's file is the
@@ -102,14 +98,14 @@ func (p *place) Vend(ctx context.Context, req exchange.Request) (*exchange.Crede
 
 // most is the most life that can be asked for. If more could be, hardly any kept credential
 // would do, and every request would mint.
-func (p *place) most() time.Duration { return p.longest * 3 / 4 }
+func (p *place) most() time.Duration { return p.does.Longest * 3 / 4 }
 
 // least is how much life an answer must have: what is asked for, or what the file says if
 // that is more. Without either it is the default, or less where the chain gives less.
 func (p *place) least(asked time.Duration) (time.Duration, error) {
 	if asked > p.most() {
 		return 0, fmt.Errorf("%w: min_ttl is %s, and this chain gives credentials of %s: ask for %s at the most, so that not every request mints anew",
-			exchange.ErrBadRequest, asked, p.longest, p.most())
+			exchange.ErrBadRequest, asked, p.does.Longest, p.most())
 	}
 	return max(cmp.Or(asked, min(exchange.DefaultMinTTL, p.most())), p.minTTL), nil
 }
@@ -141,14 +137,14 @@ const slack = 5 * time.Minute
 // fresh mints. An expiry that makes no sense is an error of the last edge, whose answer it
 // came from.
 func (p *place) fresh(ctx context.Context, grant exchange.Grant) (*exchange.Credential, error) {
-	cred, err := p.mint(again.OneBudget(ctx), grant, p.longest)
+	cred, err := p.does.Mint(again.OneBudget(ctx), grant, p.does.Longest)
 	if err != nil {
 		return nil, err
 	}
-	if left := time.Until(cred.Expires); left > 0 && left <= p.longest+slack {
+	if left := time.Until(cred.Expires); left > 0 && left <= p.does.Longest+slack {
 		return cred, nil
 	}
-	err = fmt.Errorf("the answer expires at %s, where %s were asked for", cred.Expires.UTC().Format(time.RFC3339), p.longest)
+	err = fmt.Errorf("the answer expires at %s, where %s were asked for", cred.Expires.UTC().Format(time.RFC3339), p.does.Longest)
 	if n := len(cred.Trail) - 1; n >= 0 {
 		err = exchange.AtEdge(err, cred.Trail[n], cred.Trail[:n])
 	}
@@ -164,7 +160,7 @@ func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
 	case granted.IsZero():
 		return granted, false, fmt.Errorf("%w: what a login may do is granted in the database: this destination has no access and no prefixes to narrow", exchange.ErrBadRequest)
 	case len(granted.Prefixes) == 0 && len(asked.Prefixes) > 0:
-		return granted, false, fmt.Errorf("%w: a dataset has no prefixes: ask for access alone", exchange.ErrBadRequest)
+		return granted, false, fmt.Errorf("%w: this destination has no prefixes: ask for access alone", exchange.ErrBadRequest)
 	}
 	grant := granted
 	if asked.Access != "" {

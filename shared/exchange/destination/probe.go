@@ -3,9 +3,7 @@ package destination
 import (
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -21,8 +19,9 @@ import (
 type Probe struct {
 	Name string // what is left out or false, such as "without the ExternalId"
 	As   string // who tries
-	At   string // whose refusal counts: the destination's role, account, or Snowflake account
-	try  func(context.Context) error
+	At   string // whose refusal counts: the destination's role or account, or the place itself
+
+	Attempt func(context.Context) error
 }
 
 // A Verdict says what became of a probe.
@@ -39,7 +38,7 @@ const (
 
 // Try makes the attempt. The error says why it was refused, or why that is not clear.
 func (p Probe) Try(ctx context.Context) (Verdict, error) {
-	err := p.try(ctx)
+	err := p.Attempt(ctx)
 	var edge *exchange.EdgeError
 	switch {
 	case err == nil:
@@ -76,17 +75,24 @@ func (l *Linker) Probes(t *catalog.Tenant, d *catalog.Destination) ([]Probe, err
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case d.Role != nil:
-		return l.roleProbes(d.Role, from)
-	case d.ServiceAccount != nil:
-		return l.accountProbes(d.ServiceAccount, from)
+	others, err := l.others(from)
+	if err != nil {
+		return nil, err
 	}
-	return l.snowflakeProbes(d, from)
+	end := d.Place.End()
+	switch prober, own := d.Place.(Prober); {
+	case own:
+		return prober.Probes(l.at(d, from), others), nil
+	case end.Role != nil:
+		return l.roleProbes(end.Role, from, others), nil
+	case end.ServiceAccount != nil:
+		return l.accountProbes(end.ServiceAccount, others), nil
+	}
+	return nil, nil
 }
 
-// before is the identity that the destination is entered from. Of a snowflake destination
-// it is the chain's end.
+// before is the identity that the destination is entered from. Of a place without an identity
+// of its own it is the chain's end.
 func (l *Linker) before(t *catalog.Tenant, d *catalog.Destination) (exchange.Identity, error) {
 	chain := l.lead(t, d)
 	if len(chain) == 0 {
@@ -95,7 +101,7 @@ func (l *Linker) before(t *catalog.Tenant, d *catalog.Destination) (exchange.Ide
 	return chain.Link(l.Runtime)
 }
 
-func (l *Linker) roleProbes(r *catalog.Role, from exchange.Identity) ([]Probe, error) {
+func (l *Linker) roleProbes(r *catalog.Role, from exchange.Identity, others []Other) []Probe {
 	var list []Probe
 	if _, onAWS := from.(*awsid.Identity); onAWS {
 		list = append(list, l.roleProbe("without the ExternalId", r.ARN, "", from),
@@ -103,18 +109,17 @@ func (l *Linker) roleProbes(r *catalog.Role, from exchange.Identity) ([]Probe, e
 	} else { // a token has an audience, or is none
 		list = append(list, l.roleProbe("with a token for another audience", r.ARN, rand.Text(), from))
 	}
-	others, err := l.others(from)
 	for _, o := range others {
-		if _, role := o.identity.(*awsid.Identity); role && o.identity == l.Runtime {
+		if _, role := o.Identity.(*awsid.Identity); role && o.Identity == l.Runtime {
 			continue // its own policies let it into the tenants' roles alone: this would tell nothing
 		}
-		list = append(list, l.roleProbe("as "+o.name, r.ARN, r.ExternalID, o.identity))
+		list = append(list, l.roleProbe("as "+o.Name, r.ARN, r.ExternalID, o.Identity))
 	}
-	return list, err
+	return list
 }
 
 func (l *Linker) roleProbe(name, arn, id string, from exchange.Identity) Probe {
-	return Probe{Name: name, As: from.Principal(), At: arn, try: func(ctx context.Context) error {
+	return Probe{Name: name, As: from.Principal(), At: arn, Attempt: func(ctx context.Context) error {
 		to, err := awsid.Role{Cloud: l.AWS, ARN: arn, ExternalID: id}.Enter(from)
 		if err != nil {
 			return err
@@ -124,12 +129,11 @@ func (l *Linker) roleProbe(name, arn, id string, from exchange.Identity) Probe {
 	}}
 }
 
-func (l *Linker) accountProbes(a *catalog.ServiceAccount, from exchange.Identity) ([]Probe, error) {
-	others, err := l.others(from)
+func (l *Linker) accountProbes(a *catalog.ServiceAccount, others []Other) []Probe {
 	var list []Probe
 	for _, o := range others {
-		list = append(list, Probe{Name: "as " + o.name, As: o.identity.Principal(), At: a.Email, try: func(ctx context.Context) error {
-			to, err := l.account(*a, 0).Enter(o.identity)
+		list = append(list, Probe{Name: "as " + o.Name, As: o.Identity.Principal(), At: a.Email, Attempt: func(ctx context.Context) error {
+			to, err := l.account(*a, 0).Enter(o.Identity)
 			if err != nil {
 				return err
 			}
@@ -137,24 +141,24 @@ func (l *Linker) accountProbes(a *catalog.ServiceAccount, from exchange.Identity
 			return err
 		}})
 	}
-	return list, err
+	return list
 }
 
-// An other is somebody whom no destination trusts.
-type other struct {
-	name     string
-	identity exchange.Identity
+// An Other is an identity that no destination trusts.
+type Other struct {
+	Name     string
+	Identity exchange.Identity
 }
 
 // others are the runtime itself, past the tenant, and nobody.
-func (l *Linker) others(from exchange.Identity) ([]other, error) {
-	var list []other
+func (l *Linker) others(from exchange.Identity) ([]Other, error) {
+	var list []Other
 	if from.Principal() != l.Runtime.Principal() {
-		list = append(list, other{"the runtime, past the tenant", l.Runtime})
+		list = append(list, Other{"the runtime, past the tenant", l.Runtime})
 	}
 	nobody, err := l.nobody()
 	if nobody != nil {
-		list = append(list, other{"nobody", nobody})
+		list = append(list, Other{"nobody", nobody})
 	}
 	return list, err
 }
@@ -171,50 +175,4 @@ func (l *Linker) nobody() (exchange.Identity, error) {
 		return nil, nil
 	}
 	return exchange.Chain{p}.Link(l.Runtime)
-}
-
-func (l *Linker) snowflakeProbes(d *catalog.Destination, from exchange.Identity) ([]Probe, error) {
-	at := d.Snowflake
-	if at.Login == catalog.SnowflakeKeyPair {
-		return []Probe{l.otherKey(at)}, nil
-	}
-	other := at
-	other.Login, other.ExternalID = catalog.SnowflakeOIDC, rand.Text()
-	list := []Probe{l.loginProbe("with a token for another audience", at, other, from)}
-	others, err := l.others(from)
-	for _, o := range others {
-		list = append(list, l.loginProbe("as "+o.name, at, at, o.identity))
-	}
-	return list, err
-}
-
-// loginProbe mints as one place says and shows it as the other expects.
-func (l *Linker) loginProbe(name string, at, minted catalog.SnowflakePlace, from exchange.Identity) Probe {
-	return Probe{Name: name, As: from.Principal(), At: at.Account, try: func(ctx context.Context) error {
-		cred, err := snowflake{end: from, at: minted}.mint(ctx, exchange.Grant{}, 5*time.Minute)
-		if err != nil {
-			return err
-		}
-		real := snowflake{end: from, at: at, http: l.HTTP}
-		login := *cred.Login
-		login.Provider = real.provider()
-		cred.Login = &login
-		return real.try(ctx, cred)
-	}}
-}
-
-// otherKey signs with a key that nobody knows.
-func (l *Linker) otherKey(at catalog.SnowflakePlace) Probe {
-	return Probe{Name: "with another key", As: at.Secret, At: at.Account, try: func(ctx context.Context) error {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			return err
-		}
-		token, err := keyPairJWT(key, at.Account, at.User, time.Now().Truncate(time.Second), 5*time.Minute)
-		if err != nil {
-			return fmt.Errorf("signing with another key: %w", err)
-		}
-		d := snowflake{at: at, http: l.HTTP}
-		return d.try(ctx, &exchange.Credential{Login: &exchange.Login{User: at.User, Token: exchange.NewSecret(token), Authenticator: "SNOWFLAKE_JWT"}})
-	}}
 }
