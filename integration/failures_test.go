@@ -144,7 +144,7 @@ func namedAgain(t *testing.T, r check.Report, m mend.Mender, want []mend.Change)
 	if err := json.Unmarshal(text, &told); err != nil {
 		t.Fatal(err)
 	}
-	end := m.Tenant.Destinations[r.Destination].Place.End()
+	end := m.Tenant.Destinations[r.Destination].End
 	names := check.Names{Chain: []string{r.Edges[0].From}, Own: end.User == ""}
 	for _, e := range r.Edges {
 		names.Chain = append(names.Chain, e.To)

@@ -429,18 +429,18 @@ func (a applier) statements(text, account string) {
 
 // bareOf takes the trust of a third party's side out of a world.
 func bareOf(w *world.World, d *catalog.Destination) {
-	end := d.Place.End()
+	end := d.End
 	if end.Role != nil {
 		parts := strings.SplitN(end.Role.ARN, ":", 6)
 		delete(w.AWS.Accounts[parts[4]].Roles, end.Role.ARN[strings.LastIndex(end.Role.ARN, "/")+1:])
 	}
 	if end.ServiceAccount != nil {
-		_, dataset, _ := strings.Cut(d.Place.Where(), ".")
+		_, dataset, _ := strings.Cut(d.Where, ".")
 		for _, p := range w.Google.Projects {
 			if a := p.ServiceAccounts[end.ServiceAccount.Email]; a != nil {
 				a.Bindings, p.Bindings, p.Roles = nil, nil, map[string][]string{}
 			}
-			if b := p.Buckets[strings.TrimPrefix(d.Place.Where(), "gs://")]; b != nil {
+			if b := p.Buckets[strings.TrimPrefix(d.Where, "gs://")]; b != nil {
 				b.Bindings = nil
 			}
 			if s := p.Datasets[dataset]; s != nil {
@@ -494,8 +494,8 @@ func tenantsIn(t *testing.T, dir string) map[string]*catalog.Tenant {
 }
 
 // formatsOf lists in what each kind's whole trust can be printed and applied here.
-func formatsOf(p catalog.Place) []string {
-	switch end := p.End(); {
+func formatsOf(d *catalog.Destination) []string {
+	switch end := d.End; {
 	case end.Role != nil:
 		return []string{"json", "cloudformation", "aws"}
 	case end.ServiceAccount == nil:

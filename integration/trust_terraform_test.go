@@ -97,11 +97,11 @@ func TestPrintedTerraformCarriesEveryDestination(t *testing.T) {
 	from := map[string][]string{}
 	for name, tenant := range tenantsIn(t, dir) {
 		for dest, d := range tenant.Destinations {
-			if d.Place.End().Secret != "" {
+			if d.End.Secret != "" {
 				continue // no identity is entered: its module prints what the lab's user has already
 			}
 			from[name+"/"+dest] = vendsFrom(t, w, name, dest)
-			f.apply(t, f.printed(t, dir, name+"/"+dest, exchange.ThirdParty, flags), accountOf(d), d.Place.Where())
+			f.apply(t, f.printed(t, dir, name+"/"+dest, exchange.ThirdParty, flags), accountOf(d), d.Where)
 		}
 		f.apply(t, f.printed(t, dir, name+"/lake", exchange.Operator, flags), "111122223333", "")
 	}
@@ -124,10 +124,10 @@ func (f terraform) printed(t *testing.T, dir, name string, owner exchange.Owner,
 }
 
 func accountOf(d *catalog.Destination) string {
-	if d.Place.End().Role == nil {
+	if d.End.Role == nil {
 		return ""
 	}
-	return strings.Split(d.Place.End().Role.ARN, ":")[4]
+	return strings.Split(d.End.Role.ARN, ":")[4]
 }
 
 // into puts what was made into a world, in the place of its trust. What the functions have,

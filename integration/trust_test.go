@@ -28,7 +28,7 @@ func TestPrintedTrustMendsEachDestination(t *testing.T) {
 	}
 	for name, tenant := range tenantsIn(t, dir) {
 		for dest, d := range tenant.Destinations {
-			for _, format := range formatsOf(d.Place) {
+			for _, format := range formatsOf(d) {
 				t.Run(name+"/"+dest+"/"+format, func(t *testing.T) { mends(t, dir, name, dest, d, format) })
 			}
 		}
@@ -48,7 +48,7 @@ func mends(t *testing.T, dir, tenant, dest string, d *catalog.Destination, forma
 	if err != nil {
 		t.Fatal(err)
 	}
-	applier{t, w}.apply(format, text, d.Place.Where())
+	applier{t, w}.apply(format, text, d.Where)
 	if got := vendsFrom(t, w, tenant, dest); len(from) == 0 || !slices.Equal(got, from) {
 		t.Errorf("with what was printed applied it works from %v, not from %v\n%s", got, from, text)
 	}
@@ -118,7 +118,7 @@ func applyAll(t *testing.T, w *world.World, dir string, flags []string) {
 				if err != nil {
 					t.Fatalf("%s/%s for the %s: %v", name, dest, owner, err)
 				}
-				applier{t, w}.apply(format, text, d.Place.Where())
+				applier{t, w}.apply(format, text, d.Where)
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func TestPrintedTemplatesPassCfnLint(t *testing.T) {
 	for name, tenant := range tenantsIn(t, dir) {
 		for dest, d := range tenant.Destinations {
 			for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator} {
-				if owner == exchange.ThirdParty && d.Place.End().Role == nil || owner == exchange.Operator && tenant.Identities.AWS == nil {
+				if owner == exchange.ThirdParty && d.End.Role == nil || owner == exchange.Operator && tenant.Identities.AWS == nil {
 					continue // nothing on AWS is this owner's
 				}
 				text, err := printed(t, dir, append(slices.Clone(flags), name+"/"+dest, "--as", "cloudformation", "--for", string(owner))...)

@@ -195,8 +195,8 @@ func (c catalogFiles) list(cmd *cobra.Command, names []string) ([]listed, error)
 
 func row(t *catalog.Tenant, name string, ways []trust.Way) listed {
 	d := t.Destinations[name]
-	r := listed{Tenant: t.Name, Destination: name, Kind: d.Kind, Place: d.Place.String(), Ways: ways, Disabled: t.Disabled || d.Disabled,
-		Rotating: d.Place.End().Bound().NextExternalID != ""}
+	r := listed{Tenant: t.Name, Destination: name, Kind: d.Kind, Place: d.Shown, Ways: ways, Disabled: t.Disabled || d.Disabled,
+		Rotating: d.End.Bound().NextExternalID != ""}
 	if !d.Verified.IsZero() {
 		r.Verified = d.Verified.Format(time.DateOnly)
 	}

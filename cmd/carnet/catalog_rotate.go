@@ -124,7 +124,7 @@ func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated
 	if d == nil {
 		return rotated{}, fmt.Errorf("tenant %s has no destination %q", tenant, dest)
 	}
-	bound := d.Place.End().Bound()
+	bound := d.End.Bound()
 	ids := rotated{old: bound.ExternalID, next: bound.NextExternalID}
 	all, _ := kinds.All().Catalog().Keys(d.Kind)
 	id, _ := all.Named(keys.Binding)

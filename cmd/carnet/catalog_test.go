@@ -125,7 +125,7 @@ func TestAddADestination(t *testing.T) {
 	if gone := lost(before, readFile(t, dir, acme)); len(gone) > 0 {
 		t.Errorf("these lines are gone: %q", gone)
 	}
-	if d := parsed(t, dir, "acme").Destinations["two"]; d == nil || d.Place.End().Role.ExternalID != said.ExternalID || d.Place.Grant().Prefixes[0] != "in/" {
+	if d := parsed(t, dir, "acme").Destinations["two"]; d == nil || d.End.Role.ExternalID != said.ExternalID || d.Grant.Prefixes[0] != "in/" {
 		t.Errorf("the file has %+v", d)
 	}
 	if got := carnet(t, dir, "", "catalog", "lint"); got.err != nil {
@@ -148,7 +148,7 @@ func TestAddATenant(t *testing.T) {
 	if email := tenant.Identities.GCP.Email; !regexp.MustCompile(`^carnet-t-a-name-o-[0-9a-f]{12}@operator-prod\.iam\.gserviceaccount\.com$`).MatchString(email) {
 		t.Errorf("the account is %s", email)
 	}
-	if tenant.Identities.AWS.ExternalID == tenant.Destinations["lake"].Place.End().Role.ExternalID {
+	if tenant.Identities.AWS.ExternalID == tenant.Destinations["lake"].End.Role.ExternalID {
 		t.Error("the identity and the destination have one ExternalId")
 	}
 }
@@ -160,7 +160,7 @@ func TestAddAsks(t *testing.T) {
 		t.Fatal(got.err)
 	}
 	d := parsed(t, dir, "acme").Destinations["more"]
-	if d.Place.String() != "acme-more" || strings.Join(d.Place.Grant().Prefixes, " ") != "in/ out/" {
+	if d.Shown != "acme-more" || strings.Join(d.Grant.Prefixes, " ") != "in/ out/" {
 		t.Errorf("the file has %+v", d)
 	}
 	if !strings.Contains(got.wrong, "bucket (The bucket") || strings.Contains(got.out, "bucket (") {
@@ -235,7 +235,7 @@ func TestEditsKeepLayout(t *testing.T) {
 				if got := carnet(t, dir, "", "catalog", "rotate", "t/lake"); got.err != nil {
 					t.Fatal(got.err)
 				}
-				next := parsed(t, dir, "t").Destinations["lake"].Place.End().Role.NextExternalID
+				next := parsed(t, dir, "t").Destinations["lake"].End.Role.NextExternalID
 				if got := carnet(t, dir, "", "catalog", "rotate", "t/lake", "--finish"); got.err != nil {
 					t.Fatal(got.err)
 				}
@@ -253,7 +253,7 @@ func TestRotate(t *testing.T) {
 	dir := sampleCatalog(t)
 	const old = "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40"
 	first := carnet(t, dir, "", "catalog", "rotate", "acme/lake")
-	role := parsed(t, dir, "acme").Destinations["lake"].Place.End().Role
+	role := parsed(t, dir, "acme").Destinations["lake"].End.Role
 	next := role.NextExternalID
 	if first.err != nil || role.ExternalID != old || !isUUID4(next) {
 		t.Fatalf("%v: %+v", first.err, role)
@@ -265,7 +265,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("a second beginning: %v", again.err)
 	}
 	last := carnet(t, dir, "", "catalog", "rotate", "acme/lake", "--finish")
-	role = parsed(t, dir, "acme").Destinations["lake"].Place.End().Role
+	role = parsed(t, dir, "acme").Destinations["lake"].End.Role
 	if last.err != nil || role.ExternalID != next || role.NextExternalID != "" || strings.Contains(last.out, old) || !strings.Contains(last.out, next) {
 		t.Errorf("%v: %+v\n%s", last.err, role, last.out)
 	}

@@ -110,8 +110,8 @@ func namesOf(op *catalog.Operator, t *catalog.Tenant, r check.Report) (check.Nam
 	}
 	for _, w := range ways[r.Destination] {
 		if w.Runtime == r.Runtime {
-			end := d.Place.End()
-			n := check.Names{Chain: append(w.Chain, d.Place.Where()), Secret: end.Secret, Own: end.User == ""}
+			end := d.End
+			n := check.Names{Chain: append(w.Chain, d.Where), Secret: end.Secret, Own: end.User == ""}
 			n.Provider = providerOn(op, t, d, n.Chain)
 			return n, nil
 		}
@@ -121,7 +121,7 @@ func namesOf(op *catalog.Operator, t *catalog.Tenant, r check.Report) (check.Nam
 
 // providerOn is the pool's, where a chain goes from a role into an account.
 func providerOn(op *catalog.Operator, t *catalog.Tenant, d *catalog.Destination, chain []string) string {
-	accounts := []*catalog.ServiceAccount{d.Place.End().ServiceAccount, t.Identities.GCP}
+	accounts := []*catalog.ServiceAccount{d.End.ServiceAccount, t.Identities.GCP}
 	for _, link := range d.Chain {
 		accounts = append(accounts, link.ServiceAccount)
 	}

@@ -275,7 +275,7 @@ func (o *trustOptions) print(w io.Writer, s *trust.Sheet) error {
 
 // printDocument prints what the AWS CLI takes as file://.
 func (o *trustOptions) printDocument(w io.Writer, s *trust.Sheet) error {
-	if s.Place().End().Role == nil || s.For != exchange.ThirdParty {
+	if s.Dest.End.Role == nil || s.For != exchange.ThirdParty {
 		return fmt.Errorf("--document is for the role of a destination that has one, with --for third-party: write --as %s", s.Usual())
 	}
 	text, err := []byte(nil), error(nil)

@@ -70,6 +70,7 @@ type Caller struct {
 type Destination struct {
 	Kind     string
 	Place    Place
+	About                // of the place
 	Chain    []ChainLink // replaces the tenant's identities
 	Verified time.Time   // zero: never
 	Disabled bool
@@ -79,17 +80,15 @@ type Destination struct {
 }
 
 // A Place is what the keys of one kind say: where the data is, and who is let in there.
-type Place interface {
-	// String shows the place in a list, with the user where an account has several.
-	String() string
-	// Where names the place alone, such as s3://acme-lake.
-	Where() string
-	// End is who acts at the place.
-	End() End
-	// Grant is what a credential reaches at the most. Zero: what it may do is granted at the place.
-	Grant() exchange.Grant
-	// Gives is what a job gets.
-	Gives() Gives
+type Place interface{ About() About }
+
+// About is what all of carnet needs to know of a place, whatever its kind.
+type About struct {
+	Shown string // in a list, with the user where an account has several
+	Where string // the place alone, such as s3://acme-lake
+	End   End
+	Grant exchange.Grant // the most that a credential reaches; zero: that is granted at the place
+	Gives Gives
 }
 
 // Gives is what a credential is.

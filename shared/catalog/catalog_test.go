@@ -232,7 +232,7 @@ func FuzzParseTenant(f *testing.F) {
 			t.Errorf("tenant %q", tenant.Name)
 		}
 		for name, d := range tenant.Destinations {
-			for _, p := range d.Place.Grant().Prefixes {
+			for _, p := range d.Grant.Prefixes {
 				if strings.ContainsAny(p, "*?$'\"\\") || p != "" && !strings.HasSuffix(p, "/") {
 					t.Errorf("destination %s has the prefix %q", name, p)
 				}

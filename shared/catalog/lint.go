@@ -185,7 +185,7 @@ func (f *tenantFile) destination(name string, d *Destination) {
 	for _, link := range d.Chain {
 		f.end(End{Role: link.Role, ServiceAccount: link.ServiceAccount}, append(at, "chain"))
 	}
-	f.end(d.Place.End(), at)
+	f.end(d.End, at)
 	if fits, ok := d.Place.(interface{ Fits() error }); ok {
 		if err := fits.Fits(); err != nil {
 			says := strings.TrimPrefix(err.Error(), exchange.ErrBadRequest.Error()+": ") // nobody has asked

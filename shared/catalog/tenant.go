@@ -179,7 +179,8 @@ func (ks *Kinds) destination(file *keys.Mapping, name string, n *yaml.Node) *Des
 	d := &Destination{Place: kind.New()}
 	ks.each[kind.Name].Read(m, d)
 	m.Done()
-	if d.Deliver != nil && d.Deliver.Format == "aws" && d.Place.Gives() != Session {
+	d.About = d.Place.About()
+	if d.Deliver != nil && d.Deliver.Format == "aws" && d.Gives != Session {
 		m.Bad(m.At("deliver"), "%s: deliver: format aws is for AWS sessions: write json", m.What)
 	}
 	return d
@@ -205,8 +206,7 @@ func (d *Destination) principals(t *Tenant) []string {
 	if len(links) == 0 {
 		links = []ChainLink{{Role: t.Identities.AWS}, {ServiceAccount: t.Identities.GCP}}
 	}
-	end := d.Place.End()
-	links = append(slices.Clone(links), ChainLink{Role: end.Role, ServiceAccount: end.ServiceAccount})
+	links = append(slices.Clone(links), ChainLink{Role: d.End.Role, ServiceAccount: d.End.ServiceAccount})
 	var list []string
 	for _, l := range links {
 		list = append(list, End{Role: l.Role, ServiceAccount: l.ServiceAccount}.Principal())

@@ -203,7 +203,7 @@ func (w *walk) read(ctx context.Context, cred *exchange.Credential, err error) {
 		w.report.Verified = w.file.Verified.Format(time.DateOnly)
 	}
 	w.chain = append([]string{w.runtime}, w.to.Chain()...)
-	w.chain = append(w.chain, w.file.Place.Where())
+	w.chain = append(w.chain, w.file.Where)
 	w.edges()
 	var edge *exchange.EdgeError
 	switch {

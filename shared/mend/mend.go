@@ -89,16 +89,16 @@ type Fault struct {
 	Mender
 	check.Cause
 	From, To string // the ends of the edge
+	Dest     *catalog.Destination
 
-	dest    string
-	file    *catalog.Destination
+	name    string
 	said    string // the cloud's own words
 	several bool   // any account of a run can be the reason
 	missing *[]trust.Missing
 }
 
 func (m Mender) fault(r check.Report, c check.Cause) Fault {
-	f := Fault{Mender: m, Cause: c, dest: r.Destination, file: m.Tenant.Destinations[r.Destination], missing: new([]trust.Missing)}
+	f := Fault{Mender: m, Cause: c, name: r.Destination, Dest: m.Tenant.Destinations[r.Destination], missing: new([]trust.Missing)}
 	e := r.Broke()
 	switch {
 	case e == nil && r.Err() != nil:
@@ -116,7 +116,7 @@ func (m Mender) fault(r check.Report, c check.Cause) Fault {
 func (f Fault) change() Change {
 	how := f.remedy()
 	c := Change{
-		Cause: f.Code, Owner: f.Owner, Where: cmp.Or(how.Where, where(f.at())), What: how.What(f), Tell: f.filled(how.Tell), Text: how.Text(f), After: how.After,
+		Cause: f.Code, Owner: f.Owner, Where: cmp.Or(how.Where, where(f.Place())), What: f.filled(how.What), Tell: f.filled(how.Tell), Text: f.filled(how.Text), After: how.after(),
 	}
 	for _, m := range *f.missing {
 		if strings.Contains(c.Text, m.Placeholder) && !slices.Contains(c.Missing, m) {
@@ -125,20 +125,6 @@ func (f Fault) change() Change {
 	}
 	return c
 }
-
-// remedy is the kind's own, or that of the clouds.
-func (f Fault) remedy() Remedy {
-	if how, ok := f.Kinds[f.file.Kind].Remedies[f.Code]; ok {
-		return how
-	}
-	if how, ok := remedies[f.Code]; ok {
-		return how
-	}
-	return remedies["unknown"]
-}
-
-// Place is what the destination is for.
-func (f Fault) Place() catalog.Place { return f.file.Place }
 
 // unsafe is the one change that no cloud's answer asks for.
 func (m Mender) unsafe(r check.Report) Change {
@@ -150,8 +136,8 @@ func (m Mender) unsafe(r check.Report) Change {
 	}
 	c := check.Cause{Code: "unsafe", Owner: exchange.ThirdParty, Says: strings.Join(in, ", ")}
 	f := m.fault(r, c)
-	f.To = f.Place().Where()
-	if end := f.Place().End(); end.Role != nil || end.ServiceAccount != nil {
+	f.To = f.Dest.Where
+	if end := f.Dest.End; end.Role != nil || end.ServiceAccount != nil {
 		f.To = end.Principal()
 	}
 	return f.change()
@@ -164,10 +150,8 @@ func (f Fault) ruledOut() bool {
 	if f.Code != "api_disabled" || number == "" || !f.several {
 		return false
 	}
-	return (f.project() == number) != (f.Owner == exchange.Operator)
+	return (f.Project() == number) != (f.Owner == exchange.Operator)
 }
-
-func (f Fault) at() string { return cmp.Or(f.At, f.To) }
 
 // where is the account, project or Snowflake account that a thing is in.
 func where(name string) string {
@@ -190,12 +174,12 @@ func where(name string) string {
 
 var numbered = regexp.MustCompile(`in project (\S+) before`)
 
-// project is the one that a cloud's answer names, or the account's own.
-func (f Fault) project() string {
+// Project is the one that a cloud's answer names, or the account's own.
+func (f Fault) Project() string {
 	if m := numbered.FindStringSubmatch(f.said); m != nil {
 		return m[1]
 	}
-	return strings.TrimPrefix(where(f.at()), "Google Cloud project ")
+	return strings.TrimPrefix(where(f.Place()), "Google Cloud project ")
 }
 
 func (f Fault) operatorsNumber() string {
@@ -208,7 +192,7 @@ func (f Fault) operatorsNumber() string {
 // sheet is what an owner applies for this destination.
 func (f Fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
 	ask := f.Facts
-	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.dest, owner
+	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.name, owner
 	s, err := f.Kinds.Trust().For(f.Operator, ask)
 	if err == nil {
 		*f.missing = append(*f.missing, s.Missing...)
@@ -216,8 +200,8 @@ func (f Fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
 	return s, err
 }
 
-// Applied writes the part of an owner's sheet that concerns one principal.
-func (f Fault) Applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
+// applied writes the part of an owner's sheet that concerns one principal.
+func (f Fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
 	s, err := f.sheet(owner)
 	if err != nil {
 		return f.byHand(err)

@@ -77,7 +77,7 @@ func (w *walk) from(runtime string, op *catalog.Operator, ask Ask) {
 			continue
 		}
 		c := chain{name: name, to: d, runtime: runtime, path: []string{own}}
-		if c.secret = d.Place.End().Secret; c.secret == "" {
+		if c.secret = d.End.Secret; c.secret == "" {
 			c.path = append(c.path, place.Chain()...)
 		}
 		for _, p := range c.path[1:] {
@@ -146,7 +146,7 @@ func (w *walk) know(t *catalog.Tenant) {
 		for _, l := range d.Chain {
 			w.add(l.Role)
 		}
-		w.add(d.Place.End().Role)
+		w.add(d.End.Role)
 	}
 }
 
@@ -159,7 +159,7 @@ func (w *walk) add(r *catalog.Role) {
 // account is how a destination's chain enters an account: two destinations may enter the
 // same one by different providers.
 func (s *Sheet) account(email string) *catalog.ServiceAccount {
-	list := []*catalog.ServiceAccount{s.at.Place.End().ServiceAccount}
+	list := []*catalog.ServiceAccount{s.at.End.ServiceAccount}
 	for _, l := range s.at.Chain {
 		list = append(list, l.ServiceAccount)
 	}
@@ -207,7 +207,7 @@ func (s *Sheet) along(c chain) {
 			s.outOfRole(from, to)
 		}
 	}
-	if shown := c.to.Place.End().Audiences; len(shown) > 0 && OnAWS(c.end()) {
+	if shown := c.to.End.Audiences; len(shown) > 0 && OnAWS(c.end()) {
 		s.outbound(c.end(), shown...)
 	}
 }
@@ -215,7 +215,7 @@ func (s *Sheet) along(c chain) {
 // needs is the permission that is asked of whoever enters the account at i.
 func (c chain) needs(i int) string {
 	switch {
-	case i+1 < len(c.path) && OnAWS(c.path[i+1]), i+1 == len(c.path) && len(c.to.Place.End().Audiences) > 0:
+	case i+1 < len(c.path) && OnAWS(c.path[i+1]), i+1 == len(c.path) && len(c.to.End.Audiences) > 0:
 		return getIDToken
 	case i+1 < len(c.path):
 		return passThrough

@@ -87,7 +87,7 @@ func (s *Sheet) Module(h *Block) string { return h.block(`module "` + s.ModuleNa
 func (s *Sheet) ModuleOnAWS(region string, h *Block) (string, error) {
 	p := new(Block)
 	p.Set("", "region", region)
-	p.Set("The account of the role: with another one's credentials nothing is made.", "allowed_account_ids", []string{awsid.AccountOf(s.end().Role.ARN)})
+	p.Set("The account of the role: with another one's credentials nothing is made.", "allowed_account_ids", []string{awsid.AccountOf(s.Dest.End.Role.ARN)})
 	return required("aws", ">= 6.28, < 7") + p.block(`provider "aws"`) + "\n" + s.Module(h), nil
 }
 
@@ -97,11 +97,9 @@ func (s *Sheet) ModuleOnGoogle(h *Block) (string, error) {
 		return "", fmt.Errorf("%w: the module takes a pool of your own that stands already, and this destination names one to make: write --as gcloud", ErrFormat)
 	}
 	p := new(Block)
-	p.Set("", "project", ProjectOf(s.end().ServiceAccount.Email))
+	p.Set("", "project", ProjectOf(s.Dest.End.ServiceAccount.Email))
 	return required("google", ">= 7, < 8") + p.block(`provider "google"`) + "\n" + s.Module(h), nil
 }
-
-func (s *Sheet) end() catalog.End { return s.dest.Place.End() }
 
 func required(name, version string) string {
 	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = \"hashicorp/%s\"\n      version = %q\n    }\n  }\n}\n\n", name, name, version)
@@ -110,7 +108,7 @@ func required(name, version string) string {
 // entering are the identities that stand right before the place: those that enter its own, or
 // show themselves to it.
 func (s *Sheet) entering() (roles, accounts []string) {
-	own := s.end().Role != nil || s.end().ServiceAccount != nil
+	own := s.Dest.End.Role != nil || s.Dest.End.ServiceAccount != nil
 	for _, c := range s.walk.chains {
 		if c.name != s.Destination || c.secret != "" {
 			continue
@@ -135,7 +133,7 @@ const bindingsWhy = "The binding: sts:ExternalId where the role enters, the toke
 
 // RoleInputs are the role, who enters it and its binding.
 func (s *Sheet) RoleInputs(h *Block) {
-	role := s.end().Role
+	role := s.Dest.End.Role
 	h.Set("", "role_name", s.Role(role.ARN).Name())
 	s.EntrantInputs(h)
 	h.Set(bindingsWhy, "external_id", role.ExternalID)
@@ -167,7 +165,7 @@ func (s *Sheet) EntrantInputs(h *Block) {
 
 // AccountInputs are the account and who enters it.
 func (s *Sheet) AccountInputs(h *Block) {
-	own := s.end().ServiceAccount
+	own := s.Dest.End.ServiceAccount
 	email := own.Email
 	name, _, _ := strings.Cut(email, "@")
 	roles, accounts := s.entering()
@@ -197,7 +195,7 @@ func (s *Sheet) AccountInputs(h *Block) {
 
 // GrantInputs are what a bucket's credential may do, and under which folders.
 func (s *Sheet) GrantInputs(h *Block) {
-	grant := s.Place().Grant()
+	grant := s.Dest.Grant
 	if slices.Equal(grant.Prefixes, []string{""}) {
 		h.Set("", "whole_bucket", true)
 	} else {

@@ -18,9 +18,9 @@ package trust
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
@@ -88,14 +88,17 @@ func (s *Sheet) Access() exchange.Access { return exchange.Access(s.Fact("access
 // QuotedName writes any name into a statement of SQL.
 func QuotedName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
+// SQLName writes a name into a statement: a plain one as it is, which databases fold into one case,
+// any other in quotes.
+func SQLName(name string) string {
+	if regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`).MatchString(name) {
+		return name
+	}
+	return QuotedName(name)
+}
+
 // Literal writes a string into a statement of SQL.
 func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-
-// Place is what the sheet is about.
-func (s *Sheet) Place() catalog.Place { return s.dest.Place }
-
-// Lifetime is what the tenant's file asks for; 0: the cloud's usual.
-func (s *Sheet) Lifetime() time.Duration { return s.dest.Lifetime }
 
 // Retired is an ExternalId that has just been replaced; empty: there is none.
 func (s *Sheet) Retired() string { return s.ask.Retired }
@@ -110,10 +113,10 @@ type Sheet struct {
 	Google      Google
 	SQL         []SQL
 	Missing     []Missing
+	Dest        *catalog.Destination
 
 	ask  Ask
 	kind Kind
-	dest *catalog.Destination
 	at   *catalog.Destination // whose chain is being followed
 	op   *catalog.Operator
 	walk walk
@@ -141,7 +144,7 @@ func (ks Kinds) For(op *catalog.Operator, ask Ask) (*Sheet, error) {
 	if d == nil {
 		return nil, fmt.Errorf("tenant %s has no destination %q: it has %s", ask.Tenant.Name, ask.Destination, names(ask.Tenant))
 	}
-	s := &Sheet{Tenant: ask.Tenant.Name, Destination: ask.Destination, Kind: d.Kind, kind: ks[d.Kind], For: ask.For, ask: ask, dest: d, op: op}
+	s := &Sheet{Tenant: ask.Tenant.Name, Destination: ask.Destination, Kind: d.Kind, kind: ks[d.Kind], For: ask.For, ask: ask, Dest: d, op: op}
 	var err error
 	if s.walk, err = walks(op, ask); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func (l *Linker) lead(t *catalog.Tenant, d *catalog.Destination) exchange.Chain 
 		}
 		return chain
 	}
-	ids, end := t.Identities, d.Place.End()
+	ids, end := t.Identities, d.End
 	switch {
 	case ids.AWS == nil && ids.GCP == nil:
 		return nil
@@ -50,7 +50,7 @@ func (l *Linker) leadOfBoth(ids catalog.Identities, end catalog.End) exchange.Ch
 
 // last is the destination's own identity, if its kind has one.
 func (l *Linker) last(d *catalog.Destination) exchange.Chain {
-	switch end := d.Place.End(); {
+	switch end := d.End; {
 	case end.Role != nil:
 		return exchange.Chain{l.role(*end.Role, d.Lifetime)}
 	case end.ServiceAccount != nil:

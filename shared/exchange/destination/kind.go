@@ -126,7 +126,7 @@ func Longest(prefixes []string) string {
 	return slices.MaxFunc(prefixes, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 }
 
-// Nothing refuses a grant that reaches nothing.
-func Nothing(place catalog.Place) error {
-	return fmt.Errorf("%w: an empty grant reaches nothing of %s", exchange.ErrBadRequest, place.Where())
+// Nothing refuses a grant that reaches nothing of a place.
+func Nothing(place string) error {
+	return fmt.Errorf("%w: an empty grant reaches nothing of %s", exchange.ErrBadRequest, place)
 }

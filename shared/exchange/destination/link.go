@@ -135,10 +135,10 @@ func (l *Linker) place(t *catalog.Tenant, d *catalog.Destination, trunk *trunk) 
 	if err != nil {
 		return nil, err
 	}
-	p := &place{kind: d.Kind, end: end, chain: names(chain), owners: l.owners(t, d, chain), grant: d.Place.Grant(), minTTL: d.MinTTL}
+	p := &place{kind: d.Kind, end: end, chain: names(chain), owners: l.owners(t, d, chain), grant: d.Grant, minTTL: d.MinTTL}
 	p.renew = p.mintWhole
 	at := l.at(d, end)
-	if secret := d.Place.End().Secret; secret != "" {
+	if secret := d.End.Secret; secret != "" {
 		p.chain = []string{secret} // no identity is entered
 		if at.Secret, err = l.secret(secret); err != nil {
 			return nil, err

@@ -18,8 +18,8 @@ func (l *Linker) owners(t *catalog.Tenant, d *catalog.Destination, chain exchang
 			owners[p.String()] = exchange.Operator
 		}
 	}
-	end := d.Place.End()
-	owners[d.Place.Where()] = exchange.ThirdParty
+	end := d.End
+	owners[d.Where] = exchange.ThirdParty
 	owners[end.Principal()] = exchange.ThirdParty
 	if end.ServiceAccount != nil && end.ServiceAccount.Provider != "" {
 		owners[end.ServiceAccount.Provider] = exchange.ThirdParty

@@ -79,7 +79,7 @@ func (l *Linker) Probes(t *catalog.Tenant, d *catalog.Destination) ([]Probe, err
 	if err != nil {
 		return nil, err
 	}
-	end := d.Place.End()
+	end := d.End
 	switch prober, own := d.Place.(Prober); {
 	case own:
 		return prober.Probes(l.at(d, from), others), nil

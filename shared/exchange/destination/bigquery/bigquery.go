@@ -46,20 +46,11 @@ func dataset() keys.Grammar {
 	return keys.Grammar{Name: "a dataset's name", Example: "shared", Pattern: `^[A-Za-z0-9_]+$`, Most: 1024}
 }
 
-// String implements [catalog.Place].
-func (p *Place) String() string { return p.Where() }
-
-// Where implements [catalog.Place].
-func (p *Place) Where() string { return p.Project + "." + p.Dataset }
-
-// End implements [catalog.Place].
-func (p *Place) End() catalog.End { return catalog.End{ServiceAccount: &p.Account} }
-
-// Grant implements [catalog.Place].
-func (p *Place) Grant() exchange.Grant { return exchange.Grant{Access: p.Access} }
-
-// Gives implements [catalog.Place].
-func (p *Place) Gives() catalog.Gives { return catalog.Token }
+// About implements [catalog.Place].
+func (p *Place) About() catalog.About {
+	name := p.Project + "." + p.Dataset
+	return catalog.About{Shown: name, Where: name, End: catalog.End{ServiceAccount: &p.Account}, Grant: exchange.Grant{Access: p.Access}, Gives: catalog.Token}
+}
 
 // Link implements [destination.Place].
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
@@ -72,7 +63,7 @@ func (p *Place) Link(at destination.At) (destination.Linked, error) {
 func (p *Place) mint(ctx context.Context, account *gcpid.Identity, access exchange.Access, lifetime time.Duration) (*exchange.Credential, error) {
 	scopes := scopes(access)
 	if scopes == nil {
-		return nil, destination.Nothing(p)
+		return nil, destination.Nothing(p.Project + "." + p.Dataset)
 	}
 	t, err := account.AccessToken(ctx, gcpid.Ask{Scopes: scopes, Lifetime: lifetime})
 	if err != nil {

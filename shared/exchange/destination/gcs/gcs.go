@@ -41,14 +41,14 @@ func Kind() destination.Kind {
 type Place struct {
 	Account catalog.ServiceAccount
 	Bucket  string
-	Grants  exchange.Grant
+	Grant   exchange.Grant
 }
 
 func placeKeys() keys.Set {
 	return keys.Set{
 		catalog.AccountAt(func(p *Place) *catalog.ServiceAccount { return &p.Account }),
 		keys.Text("bucket", func(p *Place) *string { return &p.Bucket }, bucket()).Says("The bucket."),
-		keys.Inline(func(p *Place) *exchange.Grant { return &p.Grants }, catalog.GrantKeys()),
+		keys.Inline(func(p *Place) *exchange.Grant { return &p.Grant }, catalog.GrantKeys()),
 	}
 }
 
@@ -57,24 +57,14 @@ func bucket() keys.Grammar {
 	return keys.Grammar{Name: "the name of a bucket", Example: "acme-drop", Pattern: `^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`}
 }
 
-// String implements [catalog.Place].
-func (p *Place) String() string { return p.Bucket }
-
-// Where implements [catalog.Place].
-func (p *Place) Where() string { return "gs://" + p.Bucket }
-
-// End implements [catalog.Place].
-func (p *Place) End() catalog.End { return catalog.End{ServiceAccount: &p.Account} }
-
-// Grant implements [catalog.Place].
-func (p *Place) Grant() exchange.Grant { return p.Grants }
-
-// Gives implements [catalog.Place].
-func (p *Place) Gives() catalog.Gives { return catalog.Token }
+// About implements [catalog.Place].
+func (p *Place) About() catalog.About {
+	return catalog.About{Shown: p.Bucket, Where: "gs://" + p.Bucket, End: catalog.End{ServiceAccount: &p.Account}, Grant: p.Grant, Gives: catalog.Token}
+}
 
 // Fits says what to drop of the grant where Google does not take as much.
 func (p *Place) Fits() error {
-	_, err := p.boundary(p.Grants)
+	_, err := p.boundary(p.Grant)
 	return err
 }
 
@@ -103,7 +93,7 @@ func (p *Place) mint(ctx context.Context, account *gcpid.Identity, grant exchang
 // the number of rules is limited to ten and a condition's alternatives are not.
 func (p *Place) boundary(grant exchange.Grant) (*gcpid.Boundary, error) {
 	if len(grant.Prefixes) == 0 || grant.Access == "" {
-		return nil, destination.Nothing(p)
+		return nil, destination.Nothing(p.Bucket)
 	}
 	rule := gcpid.BoundaryRule{
 		AvailableResource:    "//storage.googleapis.com/projects/_/buckets/" + p.Bucket,

@@ -63,7 +63,7 @@ func FuzzBucket(f *testing.F) {
 		}
 		drop := tenant.Destinations["drop"].Place.(*Place)
 		want := bucket == other && strings.HasPrefix(key, strings.TrimSuffix(prefix, "/")+"/")
-		boundary, err := drop.boundary(drop.Grants)
+		boundary, err := drop.boundary(drop.Grant)
 		if err == nil {
 			got, err := googlelab.BoundaryHolds(boundary.Rules[0].Condition.Expression, other, key, nil)
 			if err != nil || got != want {

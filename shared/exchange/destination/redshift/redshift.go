@@ -126,24 +126,14 @@ func domain() keys.Grammar {
 	return keys.Grammar{Name: "a domain name", Example: "warehouse.acme.example", Pattern: `^[a-z0-9-]+(\.[a-z0-9-]+)+$`}
 }
 
-// String implements [catalog.Place].
-func (p *Place) String() string { return p.Where() }
-
-// Where implements [catalog.Place].
-func (p *Place) Where() string { return p.Cluster + p.Workgroup + "/" + p.Database }
-
-// End implements [catalog.Place].
-func (p *Place) End() catalog.End { return catalog.End{Role: &p.Role} }
-
-// Grant implements [catalog.Place]: what a login may do is granted in the database.
-func (p *Place) Grant() exchange.Grant { return exchange.Grant{} }
-
-// Gives implements [catalog.Place].
-func (p *Place) Gives() catalog.Gives {
+// About implements [catalog.Place]. What a login may do is granted in the database.
+func (p *Place) About() catalog.About {
+	name := p.Cluster + p.Workgroup + "/" + p.Database
+	about := catalog.About{Shown: name, Where: name, End: catalog.End{Role: &p.Role}, Gives: catalog.Login}
 	if p.Login == DataAPI {
-		return catalog.Session
+		about.Gives = catalog.Session
 	}
-	return catalog.Login
+	return about
 }
 
 // Link implements [destination.Place].

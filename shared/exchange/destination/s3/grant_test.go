@@ -71,7 +71,7 @@ func FuzzBucket(f *testing.F) {
 		}
 		lake := tenant.Destinations["lake"].Place.(*Place)
 		want := bucket == other && strings.HasPrefix(key, strings.TrimSuffix(prefix, "/")+"/")
-		policy, err := lake.policy(lake.Grants)
+		policy, err := lake.policy(lake.Grant)
 		if err == nil {
 			got, err := awslab.SessionPolicyAllows(policy, "s3:PutObject", "arn:aws:s3:::"+other+"/"+key, nil)
 			if err != nil || got != want || !sessionCharacters().MatchString(policy) {

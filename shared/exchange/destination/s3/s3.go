@@ -32,7 +32,7 @@ type Place struct {
 	Region string
 	Bucket string
 	KMSKey string // ARN; empty where the bucket needs none
-	Grants exchange.Grant
+	Grant  exchange.Grant
 }
 
 func placeKeys() keys.Set {
@@ -40,7 +40,7 @@ func placeKeys() keys.Set {
 		catalog.RoleAt(func(p *Place) *catalog.Role { return &p.Role }),
 		keys.Text("region", func(p *Place) *string { return &p.Region }, catalog.Region()).Says("The bucket's AWS Region."),
 		keys.Text("bucket", func(p *Place) *string { return &p.Bucket }, bucket()).Says("The bucket."),
-		keys.Inline(func(p *Place) *exchange.Grant { return &p.Grants }, catalog.GrantKeys()),
+		keys.Inline(func(p *Place) *exchange.Grant { return &p.Grant }, catalog.GrantKeys()),
 		keys.Text("kms_key", func(p *Place) *string { return &p.KMSKey }, kmsKey()).Optional().Says("The ARN of the KMS key that encrypts the bucket, if it has one."),
 	}
 }
@@ -54,25 +54,15 @@ func kmsKey() keys.Grammar {
 	return keys.Grammar{Name: "the ARN of a KMS key", Example: "arn:aws:kms:eu-west-1:111122223333:key/ID", Pattern: `^arn:aws(-cn|-us-gov)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`}
 }
 
-// String implements [catalog.Place].
-func (p *Place) String() string { return p.Bucket }
-
-// Where implements [catalog.Place].
-func (p *Place) Where() string { return "s3://" + p.Bucket }
-
-// End implements [catalog.Place].
-func (p *Place) End() catalog.End { return catalog.End{Role: &p.Role} }
-
-// Grant implements [catalog.Place].
-func (p *Place) Grant() exchange.Grant { return p.Grants }
-
-// Gives implements [catalog.Place].
-func (p *Place) Gives() catalog.Gives { return catalog.Session }
+// About implements [catalog.Place].
+func (p *Place) About() catalog.About {
+	return catalog.About{Shown: p.Bucket, Where: "s3://" + p.Bucket, End: catalog.End{Role: &p.Role}, Grant: p.Grant, Gives: catalog.Session}
+}
 
 // Fits says what to drop of the grant where AWS does not take as much. Such a destination is
 // linked all the same: a job that asks for one of its prefixes can be served.
 func (p *Place) Fits() error {
-	_, err := p.policy(p.Grants)
+	_, err := p.policy(p.Grant)
 	return err
 }
 
@@ -101,7 +91,7 @@ func (p *Place) mint(ctx context.Context, role *awsid.Identity, grant exchange.G
 
 func (p *Place) policy(grant exchange.Grant) (string, error) {
 	if len(grant.Prefixes) == 0 || grant.Access == "" {
-		return "", destination.Nothing(p)
+		return "", destination.Nothing(p.Bucket)
 	}
 	text, err := awsid.SessionPolicy(p.Statements(grant))
 	if err == nil && len(text) > awsid.MaxSessionPolicy {

@@ -100,35 +100,24 @@ func user() keys.Grammar {
 	return keys.Grammar{Name: "the name of a Snowflake user", Example: "CARNET_SYNC", Pattern: `^[A-Za-z_][A-Za-z0-9_$.@-]{0,254}$`}
 }
 
-// String implements [catalog.Place].
-func (p *Place) String() string { return p.Account + " as " + p.User }
-
-// Where implements [catalog.Place].
-func (p *Place) Where() string { return p.Account }
-
-// End implements [catalog.Place].
-func (p *Place) End() catalog.End {
-	end := catalog.End{User: strings.ToUpper(p.Account + "." + p.User), Binding: p.Binding}
+// About implements [catalog.Place]. What a user may do is granted in the account.
+func (p *Place) About() catalog.About {
+	about := catalog.About{Shown: p.Account + " as " + p.User, Where: p.Account, Gives: catalog.Login}
+	about.End = catalog.End{User: strings.ToUpper(p.Account + "." + p.User), Binding: p.Binding}
 	switch p.Login {
 	case KeyPair:
-		end.Secret = p.Secret
+		about.End.Secret = p.Secret
 	case WorkloadIdentity:
-		end.Audiences = []string{ownAudience}
+		about.End.Audiences = []string{ownAudience}
 	default:
 		for _, audience := range []string{p.Binding.ExternalID, p.Binding.NextExternalID} {
 			if audience != "" {
-				end.Audiences = append(end.Audiences, audience)
+				about.End.Audiences = append(about.End.Audiences, audience)
 			}
 		}
 	}
-	return end
+	return about
 }
-
-// Grant implements [catalog.Place]: what a user may do is granted in the account.
-func (p *Place) Grant() exchange.Grant { return exchange.Grant{} }
-
-// Gives implements [catalog.Place].
-func (p *Place) Gives() catalog.Gives { return catalog.Login }
 
 // host is where to log in.
 func (p *Place) host() string {

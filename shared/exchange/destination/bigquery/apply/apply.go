@@ -15,7 +15,7 @@ func Kind() mend.Kind { return mend.Kind{Kind: trust.Kind{Apply: bindings, Modul
 // bindings: Google has no boundary for BigQuery, so the account's own grants are all that
 // narrows it.
 func bindings(s *trust.Sheet) {
-	p := s.Place().(*bigquery.Place)
+	p := s.Dest.Place.(*bigquery.Place)
 	member := "serviceAccount:" + p.Account.Email
 	role, why := "roles/bigquery.dataEditor", "Tables of this dataset: create, read, write."
 	switch p.Access {
@@ -34,7 +34,7 @@ func bindings(s *trust.Sheet) {
 }
 
 func module(s *trust.Sheet, h *trust.Block) (string, error) {
-	p := s.Place().(*bigquery.Place)
+	p := s.Dest.Place.(*bigquery.Place)
 	s.AccountInputs(h)
 	h.Set("What the account may do. There is no access boundary for BigQuery: its own grants are all that narrows it.", "dataset", p.Dataset)
 	h.Set("", "access", p.Access)

@@ -18,9 +18,9 @@ func Kind() mend.Kind { return mend.Kind{Kind: trust.Kind{Apply: bindings, Modul
 
 // bindings are what the account may do with the bucket, folder by folder.
 func bindings(s *trust.Sheet) {
-	p := s.Place().(*gcs.Place)
+	p := s.Dest.Place.(*gcs.Place)
 	role, why := "roles/storage.objectUser", "Objects: create, replace, delete, read, list."
-	switch p.Grants.Access {
+	switch p.Grant.Access {
 	case exchange.Read:
 		role, why = "roles/storage.objectViewer", "Objects: read and list, no writing."
 	case exchange.Write:
@@ -28,18 +28,18 @@ func bindings(s *trust.Sheet) {
 		why = "Objects: create, replace, delete; no reading, no listing."
 	}
 	b := trust.Binding{On: trust.Bucket, Name: p.Bucket, Role: role, Member: "serviceAccount:" + p.Account.Email}
-	if slices.Equal(p.Grants.Prefixes, []string{""}) {
+	if slices.Equal(p.Grant.Prefixes, []string{""}) {
 		b.Why = why + " All of the bucket, as the tenant's file says."
 		s.Bind(b)
 		return
 	}
 	b.Why = why + " The condition keeps to the folders of the tenant's file."
-	if p.Grants.Access != exchange.Write {
+	if p.Grant.Access != exchange.Write {
 		b.Why += " Listing is asked of the bucket, not of a folder: its names can be seen, and the vended token keeps to the folders there too."
 	}
 	// A condition takes 12 logical operators: ten folders each.
 	// https://cloud.google.com/iam/quotas
-	for i, list := range slices.Collect(slices.Chunk(p.Grants.Prefixes, 10)) {
+	for i, list := range slices.Collect(slices.Chunk(p.Grant.Prefixes, 10)) {
 		b.Title, b.Condition = fmt.Sprintf("carnet-folders-%d", i), folders(p, list)
 		s.Bind(b)
 	}
@@ -48,7 +48,7 @@ func bindings(s *trust.Sheet) {
 func folders(p *gcs.Place, prefixes []string) string {
 	bucket := "projects/_/buckets/" + p.Bucket
 	var parts []string
-	if p.Grants.Access != exchange.Write {
+	if p.Grant.Access != exchange.Write {
 		parts = append(parts, "resource.name == '"+bucket+"'")
 	}
 	for _, prefix := range prefixes {
@@ -59,7 +59,7 @@ func folders(p *gcs.Place, prefixes []string) string {
 
 func module(s *trust.Sheet, h *trust.Block) (string, error) {
 	s.AccountInputs(h)
-	h.Set("What the account may do: the grant of the tenant's file, and no more.", "bucket", s.Place().(*gcs.Place).Bucket)
+	h.Set("What the account may do: the grant of the tenant's file, and no more.", "bucket", s.Dest.Place.(*gcs.Place).Bucket)
 	s.GrantInputs(h)
 	return s.ModuleOnGoogle(h)
 }

@@ -5,7 +5,6 @@ package apply
 import (
 	"cmp"
 
-	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination/redshift"
 	"carnet.dev/carnet/shared/mend"
@@ -17,32 +16,26 @@ func Kind() mend.Kind {
 	return mend.Kind{
 		Kind: trust.Kind{Apply: role, Module: module, Facts: []trust.Fact{
 			{Flag: "workgroup-id", Says: "the id of the workgroup"},
-			{Flag: "schema", Says: "the schema to grant on", Words: nil},
+			{Flag: "schema", Says: "the schema to grant on"},
 			trust.AccessFact(),
 		}},
 		Remedies: map[string]mend.Remedy{
 			"database_missing": {
-				What:  mend.Says("There is no such cluster or workgroup for %s: %s", "dest", "said"),
+				What:  "There is no such cluster or workgroup for {{.Name}}: {{.Said}}",
 				Tell:  "`aws redshift describe-clusters` (or `aws redshift-serverless list-workgroups`) in the Region of the file does not list it if it is this.",
-				Text:  mend.Steps("# In the tenant's file: cluster: or workgroup:, and region:, as the third party's administrator names them.\n"),
-				Where: mend.TenantsFile,
+				Text:  "# In the tenant's file: cluster: or workgroup:, and region:, as the third party's administrator names them.\n",
+				Where: "the tenant's file",
 			},
-			"login_not_allowed": {
-				What: mend.Says("%s may not ask for the login of %s.", "to", "dest"),
-				Text: func(f mend.Fault) string {
-					return f.Applied(exchange.ThirdParty, f.To, (*trust.Sheet).WithoutTrust)
-				},
-				After: mend.IAMSpreads,
-			},
+			"login_not_allowed": {What: "{{.To}} may not ask for the login of {{.Name}}.", Text: "{{.TheirPermissions}}", After: "iam"},
 		},
 	}
 }
 
 func role(s *trust.Sheet) {
-	p := s.Place().(*redshift.Place)
+	p := s.Dest.Place.(*redshift.Place)
 	r := s.Role(p.Role.ARN)
 	r.Policy = login(s, p)
-	r.Lasts(s.Lifetime())
+	r.Lasts(s.Dest.Lifetime)
 	sql(s, p, r)
 }
 
@@ -125,7 +118,7 @@ func sql(s *trust.Sheet, p *redshift.Place, r *trust.Role) {
 }
 
 func module(s *trust.Sheet, h *trust.Block) (string, error) {
-	p := s.Place().(*redshift.Place)
+	p := s.Dest.Place.(*redshift.Place)
 	s.RoleInputs(h)
 	h.Set("The one login that the role may ask for.", "account_id", awsid.AccountOf(p.Role.ARN))
 	h.Set("", "region", p.Region)

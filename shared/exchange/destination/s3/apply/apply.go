@@ -14,25 +14,25 @@ func Kind() mend.Kind { return mend.Kind{Kind: trust.Kind{Apply: role, Module: m
 // role narrows the role to what the tenant's file grants. carnet's session policy says
 // the same once more; a session is what both say.
 func role(s *trust.Sheet) {
-	p := s.Place().(*s3.Place)
+	p := s.Dest.Place.(*s3.Place)
 	why := map[string][2]string{
 		"s3:ListBucket": {"List", "Listing is asked of the bucket; the condition keeps it to the prefixes."},
 		"kms:Decrypt": {"Key", "The bucket's key, for S3 to use and nobody else. A multipart upload decrypts what it has just encrypted. " +
 			"The key's own policy must let the account's IAM policies count."},
 	}
 	r := s.Role(p.Role.ARN)
-	r.Lasts(s.Lifetime())
-	for _, st := range p.Statements(p.Grants) {
+	r.Lasts(s.Dest.Lifetime)
+	for _, st := range p.Statements(p.Grant) {
 		name, ok := why[st.Action[len(st.Action)-1]]
 		if !ok {
-			name = [2]string{"Objects", "access: " + string(p.Grants.Access) + ", under the prefixes of the tenant's file. Each ends in a slash, so that acme never reaches acme-2."}
+			name = [2]string{"Objects", "access: " + string(p.Grant.Access) + ", under the prefixes of the tenant's file. Each ends in a slash, so that acme never reaches acme-2."}
 		}
 		r.Policy = append(r.Policy, trust.Permit(name[0], name[1], st))
 	}
 }
 
 func module(s *trust.Sheet, h *trust.Block) (string, error) {
-	p := s.Place().(*s3.Place)
+	p := s.Dest.Place.(*s3.Place)
 	s.RoleInputs(h)
 	h.Set("What the role may do: the grant of the tenant's file, and no more.", "bucket", p.Bucket)
 	s.GrantInputs(h)

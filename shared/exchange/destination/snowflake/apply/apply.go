@@ -5,7 +5,6 @@ package apply
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"carnet.dev/carnet/shared/exchange/destination/snowflake"
@@ -31,42 +30,31 @@ func Kind() mend.Kind {
 func remedies() map[string]mend.Remedy {
 	return map[string]mend.Remedy{
 		"user_unknown": {
-			What: mend.Says("The user of %s in %s does not take the proof of %s: Snowflake does not say whether the issuer, the subject or the audience is another, or the user is disabled.", "dest", "to", "from"),
-			Text: switchedOn,
+			What: "The user of {{.Name}} in {{.To}} does not take the proof of {{.From}}: Snowflake does not say whether the issuer, the subject or the audience is another, or the user is disabled.",
+			Text: "{{.SQL}}\n-- Where the user was disabled:\nALTER USER {{sqlName .Dest.Place.User}} SET DISABLED = FALSE;\n",
 		},
 		"key_unknown": {
-			What: mend.Says("The user of %s in %s does not know the key that signed.", "dest", "to"),
+			What: "The user of {{.Name}} in {{.To}} does not know the key that signed.",
 			Tell: "`DESCRIBE USER` shows RSA_PUBLIC_KEY_FP: compare it with that of the key in the secret.",
-			Text: mend.Fault.SQL,
+			Text: "{{.SQL}}",
 		},
 		"snowflake_account": {
-			What:  mend.Says("There is no Snowflake account %s at its host.", "to"),
-			Text:  mend.Steps("# In the tenant's file: account: (ORG-ACCOUNT) and, if it is not made of that, host:. SELECT CURRENT_ORGANIZATION_NAME() || '-' || CURRENT_ACCOUNT_NAME() prints it.\n"),
-			Where: mend.TenantsFile,
+			What:  "There is no Snowflake account {{.To}} at its host.",
+			Text:  "# In the tenant's file: account: (ORG-ACCOUNT) and, if it is not made of that, host:. SELECT CURRENT_ORGANIZATION_NAME() || '-' || CURRENT_ACCOUNT_NAME() prints it.\n",
+			Where: "the tenant's file",
 		},
 		"network_policy": {
-			What: mend.Says("A network policy of %s refuses the address that the call comes from.", "to"),
-			Text: mend.Steps("-- In the Snowflake account: allow the operator's fixed egress address, which Terraform's output egress_ips names.\nSHOW NETWORK POLICIES;\n"),
-		},
-		"unsafe": {
-			What: mend.LetIn,
-			Text: func(f mend.Fault) string {
-				return "-- DESCRIBE USER shows the workload identities: take out each that is not below.\n" + f.SQL()
-			},
+			What: "A network policy of {{.To}} refuses the address that the call comes from.",
+			Text: "-- In the Snowflake account: allow the operator's fixed egress address, which Terraform's output egress_ips names.\nSHOW NETWORK POLICIES;\n",
 		},
 	}
 }
 
-// switchedOn also lets in a user that was disabled.
-func switchedOn(f mend.Fault) string {
-	return f.SQL() + "\n-- Where the user was disabled:\nALTER USER " + name(f.Place().(*snowflake.Place).User) + " SET DISABLED = FALSE;\n"
-}
-
 // sql makes the user that knows the tenant by its issuer and subject.
 func sql(s *trust.Sheet) {
-	p := s.Place().(*snowflake.Place)
-	user := name(p.User)
-	role := cmp.Or(s.Fact("role"), name(strings.ToUpper(p.User)+"_ROLE"))
+	p := s.Dest.Place.(*snowflake.Place)
+	user := trust.SQLName(p.User)
+	role := cmp.Or(s.Fact("role"), trust.SQLName(strings.ToUpper(p.User)+"_ROLE"))
 	s.Run("A role of its own: none of Snowflake's, which may far more.", "CREATE ROLE IF NOT EXISTS "+role+";")
 	s.Run("TYPE = SERVICE cannot have a password.", "CREATE USER IF NOT EXISTS "+user+" TYPE = SERVICE DEFAULT_ROLE = "+role+";")
 	if p.Login == snowflake.KeyPair {
@@ -80,15 +68,6 @@ func sql(s *trust.Sheet) {
 	retired(s, user)
 	s.Run("", "GRANT ROLE "+role+" TO USER "+user+";")
 	grants(s, role)
-}
-
-// name writes a name into a statement: a plain one as it is, which Snowflake reads in
-// upper case, any other in quotes.
-func name(s string) string {
-	if regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`).MatchString(s) {
-		return s
-	}
-	return trust.QuotedName(s)
 }
 
 func keyPair(s *trust.Sheet, p *snowflake.Place, user string) {
@@ -127,7 +106,7 @@ func identities(s *trust.Sheet, p *snowflake.Place, end string) []identity {
 		return []identity{{prefix, clause, "Exactly this identity. The audience is Snowflake's own, the same for every account: login: oidc would bind the token to this one."}}
 	}
 	var list []identity
-	for _, audience := range p.End().Audiences {
+	for _, audience := range s.Dest.End.Audiences {
 		list = append(list, identity{
 			name:   prefix + "_" + short(audience),
 			clause: "TYPE = OIDC ISSUER = " + trust.Literal(issuer) + " SUBJECT = " + trust.Literal(subject) + " OIDC_AUDIENCE_LIST = (" + trust.Literal(audience) + ")",
@@ -191,7 +170,7 @@ func grants(s *trust.Sheet, role string) {
 }
 
 func module(s *trust.Sheet, h *trust.Block) (string, error) {
-	p := s.Place().(*snowflake.Place)
+	p := s.Dest.Place.(*snowflake.Place)
 	if p.Binding.NextExternalID != "" {
 		return "", fmt.Errorf("%w: the module knows one ExternalId, and this destination has two while it is rotated: write --as sql", trust.ErrFormat)
 	}
