@@ -22,19 +22,19 @@ func keyFlags(cmd *cobra.Command, known *catalog.Kinds) {
 	for _, kind := range known.Names {
 		all, _ := known.Keys(kind)
 		for _, k := range all.Leaves() {
-			name, usage := k.FlagName(), kind+": "+k.Sentence
-			switch flag := f.Lookup(name); {
+			name := k.FlagName()
+			switch {
 			case !k.Asked():
 				continue
-			case flag != nil:
-				flag.Usage = alsoOf(flag.Usage, kind, k.Sentence)
+			case f.Lookup(name) != nil:
 			case k.IsFlag():
-				f.Bool(name, false, usage)
+				f.Bool(name, false, "")
 			case k.IsList():
-				f.StringSlice(name, nil, usage)
+				f.StringSlice(name, nil, "")
 			default:
-				f.String(name, "", usage)
+				f.String(name, "", "")
 			}
+			saidOf(f.Lookup(name), kind, k.Sentence)
 			words[name] = append(words[name], k.Words()...)
 		}
 	}
@@ -43,33 +43,36 @@ func keyFlags(cmd *cobra.Command, known *catalog.Kinds) {
 	}
 }
 
-// alsoOf adds a kind to a flag's usage: KINDS: SENTENCE; KINDS: SENTENCE.
-func alsoOf(usage, kind, sentence string) string {
-	parts := strings.Split(usage, "; ")
-	for i, part := range parts {
-		if of, says, _ := strings.Cut(part, ": "); strings.HasPrefix(says, sentence) {
-			parts[i] = of + ", " + kind + ": " + says
-			return strings.Join(parts, "; ")
-		}
+// kindsOf marks a flag with the kinds that have its key.
+const kindsOf = "kinds"
+
+// saidOf writes into a flag's usage what it is for a kind: KINDS: SENTENCE; KINDS: SENTENCE.
+func saidOf(flag *pflag.Flag, kind, says string) {
+	says = strings.ReplaceAll(strings.TrimSuffix(says, "."), "`", "")
+	before, ends := strings.CutSuffix(flag.Usage, ": "+says)
+	switch {
+	case flag.Usage == "":
+		flag.Usage = kind + ": " + says
+	case ends:
+		flag.Usage = before + ", " + kind + ": " + says
+	default:
+		flag.Usage += "; " + kind + ": " + says
 	}
-	return usage + "; " + kind + ": " + sentence
+	flag.Annotations = map[string][]string{kindsOf: append(flag.Annotations[kindsOf], kind)}
 }
 
 // refuseFlags refuses what does not belong to the kind: it would be lost in silence.
-func refuseFlags(flags *pflag.FlagSet, known *catalog.Kinds, all keys.Set, what string) error {
-	takes := func(name string) func(keys.Key) bool { return func(k keys.Key) bool { return k.FlagName() == name } }
-	for _, kind := range known.Names {
-		others, _ := known.Keys(kind)
-		for _, k := range others.Leaves() {
-			if name := k.FlagName(); k.Asked() && flags.Changed(name) && !slices.ContainsFunc(all.Leaves(), takes(name)) {
-				return fmt.Errorf("--%s is not for %s: take it out", name, what)
-			}
+func refuseFlags(flags *pflag.FlagSet, kind, what string) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if kinds := f.Annotations[kindsOf]; kinds != nil && !slices.Contains(kinds, kind) {
+			err = fmt.Errorf("--%s is not for %s: take it out", f.Name, what)
 		}
-	}
-	return nil
+	})
+	return err
 }
 
 // answers are what flags and a person say of a destination's keys, and the lines that they make.
+// What they come to is checked when the file is written, all of it at once.
 type answers struct {
 	*prompter
 	flags *pflag.FlagSet
@@ -82,12 +85,12 @@ func (a *answers) set(s keys.Set) error {
 	for _, k := range s {
 		err := error(nil)
 		switch {
-		case k.Inlined() != nil:
-			err = a.set(k.Inlined())
-		case k.Alternatives() != nil:
-			err = a.choose(k.Alternatives())
+		case k.Inlined != nil:
+			err = a.set(k.Inlined)
+		case k.OneOf != nil:
+			err = a.choose(k.OneOf)
 		case k.Asked():
-			err = a.key(k, ifNeeded)
+			err = a.key(k, k.Needs(a.value))
 		}
 		if err != nil {
 			return err
@@ -96,65 +99,58 @@ func (a *answers) set(s keys.Set) error {
 	return nil
 }
 
-// choose takes the alternative whose first key is given, or asks for one after the other.
+// choose takes what flags give of a choice. If they give none of its first keys, it asks for one
+// after the other until there is an answer.
 func (a *answers) choose(sets []keys.Set) error {
 	var names []string
-	for i, s := range sets {
-		first := s.Leaves()[0]
-		names = append(names, "--"+first.FlagName())
-		if !a.flags.Changed(first.FlagName()) {
-			continue
-		}
-		for _, other := range slices.Delete(slices.Clone(sets), i, i+1) {
-			for _, k := range other.Leaves() {
-				if a.flags.Changed(k.FlagName()) {
-					return fmt.Errorf("--%s and --%s exclude each other: take one out", first.FlagName(), k.FlagName())
+	for _, s := range sets {
+		names = append(names, "--"+s.Leaves()[0].FlagName())
+	}
+	if slices.ContainsFunc(names, func(name string) bool { return a.flags.Changed(name[2:]) }) {
+		for _, s := range sets {
+			for _, k := range s.Leaves() {
+				if err := a.key(k, false); err != nil {
+					return err
 				}
 			}
 		}
-		return a.set(s)
+		return nil
 	}
 	if !a.asks {
 		a.missing = append(a.missing, strings.Join(names, " or "))
 		return nil
 	}
 	for i, s := range sets {
-		first, ask := s.Leaves()[0], orNone
-		if i+1 == len(sets) {
-			ask = always
+		first := s.Leaves()[0]
+		if i+1 < len(sets) {
+			first.Sentence += " Nothing, for " + names[i+1][2:] + "."
 		}
-		if err := a.key(first, ask); err != nil {
+		if err := a.key(first, true); err != nil || a.given[first.Name] != "" {
 			return err
-		}
-		if a.given[first.Name] != "" {
-			return a.set(slices.DeleteFunc(s.Leaves(), func(k keys.Key) bool { return k.Name == first.Name }))
 		}
 	}
 	return nil
 }
 
-// An asking says when a key that has no flag is asked for.
-type asking int
-
-const (
-	ifNeeded asking = iota
-	orNone          // always, and no answer is an answer
-	always
-)
-
-// key takes one key: from its flag; an ExternalId is made; else it is asked for.
-func (a *answers) key(k keys.Key, ask asking) error {
-	values, err := a.flag(k)
+// key takes one key: from its flag; or, where it is wanted, an ExternalId is made, and the rest is
+// asked for.
+func (a *answers) key(k keys.Key, wanted bool) error {
+	var values []string
+	flag := a.flags.Lookup(k.FlagName())
+	list, isList := flag.Value.(pflag.SliceValue)
 	switch {
-	case err != nil:
-		return err
-	case len(values) > 0 || ask == ifNeeded && !k.Needs(a.value):
-	case k.Use == keys.Binding:
+	case flag.Changed && isList:
+		values = list.GetSlice()
+	case flag.Changed:
+		values = []string{flag.Value.String()}
+	case wanted && k.Use == keys.Binding:
 		values = []string{newExternalID()}
-	default:
-		if values, err = a.answer(k, ask == orNone); err != nil {
+	case wanted:
+		line, err := a.text(k.FlagName(), question(k), func(line string) error { return checked(k, line) })
+		if err != nil {
 			return err
 		}
+		values = split(k, line)
 	}
 	if len(values) > 0 {
 		a.given[k.Name] = strings.Join(values, ",")
@@ -171,63 +167,38 @@ func (a *answers) value(key string) string {
 	return a.all.Key(key).Default
 }
 
-func (a *answers) flag(k keys.Key) ([]string, error) {
-	flag := a.flags.Lookup(k.FlagName())
-	if !flag.Changed {
-		return nil, nil
+func question(k keys.Key) string {
+	says := k.Name + " (" + strings.TrimSuffix(k.Sentence, ".")
+	if k.Words() == nil {
+		says += ", such as " + strings.Trim(k.Example(), "[]")
 	}
-	values := []string{flag.Value.String()}
-	if list, ok := flag.Value.(pflag.SliceValue); ok {
-		values = list.GetSlice()
-	}
-	for _, v := range values {
-		if err := k.Check(v); err != nil {
-			return nil, fmt.Errorf("--%s: %s %w", k.FlagName(), k.Name, err)
-		}
-	}
-	return values, nil
+	return says + ")"
 }
 
-// answer asks for a key until what is typed can stand in the file.
-func (a *answers) answer(k keys.Key, orNone bool) ([]string, error) {
-	question := k.Name + " (" + strings.TrimSuffix(k.Sentence, ".")
-	if k.Words() == nil {
-		question += ", such as " + strings.Trim(k.Example(), "[]")
+// checked says what is wrong with an answer. Nothing is one where the question says so.
+func checked(k keys.Key, line string) error {
+	values := split(k, line)
+	if len(values) == 0 && !strings.Contains(k.Sentence, "Nothing, for") {
+		return errors.New("is missing")
 	}
-	question += ")"
-	if orNone {
-		question += ", or nothing"
-	}
-	check := func(line string) error {
-		switch {
-		case line == "" && orNone:
-			return nil
-		case line == "":
-			return errors.New("is missing")
+	for _, one := range values {
+		if err := k.Check(one); err != nil {
+			return err
 		}
-		for _, one := range split(k, line) {
-			if err := k.Check(one); err != nil {
-				return err
-			}
-		}
-		return nil
 	}
-	line, err := a.text(k.FlagName(), question, check, "")
-	return split(k, line), err
+	return nil
 }
 
 // split takes a list apart at its commas.
 func split(k keys.Key, line string) []string {
-	if !k.IsList() {
-		return slices.DeleteFunc([]string{line}, func(s string) bool { return s == "" })
+	list := []string{line}
+	if k.IsList() {
+		list = strings.Split(line, ",")
 	}
-	var list []string
-	for _, one := range strings.Split(line, ",") {
-		if one = strings.TrimSpace(one); one != "" {
-			list = append(list, one)
-		}
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
 	}
-	return list
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
 }
 
 // A prompter asks on a terminal for what no flag said; elsewhere it collects what is
@@ -245,14 +216,8 @@ func (o *addOptions) prompter(cmd *cobra.Command) *prompter {
 	return &prompter{cmd: cmd, in: bufio.NewReader(in), asks: o.ask || ok && term.IsTerminal(int(file.Fd()))}
 }
 
-// text asks until check takes the answer, where nothing was given.
-func (p *prompter) text(flag, question string, check func(string) error, given string) (string, error) {
-	if given != "" {
-		if err := check(given); err != nil {
-			return "", fmt.Errorf("--%s %w", flag, err)
-		}
-		return given, nil
-	}
+// text asks until check takes the answer.
+func (p *prompter) text(flag, question string, check func(string) error) (string, error) {
 	if !p.asks {
 		p.missing = append(p.missing, "--"+flag)
 		return "", nil
@@ -264,11 +229,9 @@ func (p *prompter) text(flag, question string, check func(string) error, given s
 		if line == "" && err != nil {
 			return "", fmt.Errorf("no answer to %q, and no --%s: nothing was written", question, flag)
 		}
-		wrong := check(line)
-		if wrong == nil {
+		if wrong := check(line); wrong == nil {
 			return line, nil
-		}
-		if line != "" {
+		} else if line != "" {
 			fmt.Fprintf(p.cmd.ErrOrStderr(), "%s %v\n", flag, wrong)
 		}
 	}

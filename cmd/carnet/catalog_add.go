@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -200,31 +201,33 @@ func callerLines(given string) ([]string, error) {
 // destination makes the lines of a destination out of flags and answers.
 func (o *addOptions) destination(cmd *cobra.Command, c catalogFiles, p *prompter, name string, done *added) ([]string, error) {
 	if name == "" {
-		return nil, refuseFlags(cmd.Flags(), c.kinds, nil, "a tenant without a destination")
+		return nil, refuseFlags(cmd.Flags(), "", "a tenant without a destination")
 	}
-	kind, err := p.text("kind", "kind ("+keys.Either(c.kinds.Names)+")", func(kind string) error {
+	known := func(kind string) error {
 		if _, ok := c.kinds.Keys(kind); !ok {
 			return fmt.Errorf("is %q: write %s", kind, keys.Either(c.kinds.Names))
 		}
 		return nil
-	}, o.kind)
-	if err != nil {
+	}
+	if o.kind == "" {
+		var err error
+		if o.kind, err = p.text("kind "+keys.Either(c.kinds.Names), "kind ("+keys.Either(c.kinds.Names)+")", known); err != nil || o.kind == "" {
+			return nil, cmp.Or(err, p.done())
+		}
+	}
+	if err := known(o.kind); err != nil {
+		return nil, fmt.Errorf("--kind %w", err)
+	}
+	if err := refuseFlags(cmd.Flags(), o.kind, "kind "+o.kind); err != nil {
 		return nil, err
 	}
-	if kind == "" {
-		return nil, fmt.Errorf("missing: write --kind %s, or run it on a terminal, where it asks", keys.Either(c.kinds.Names))
-	}
-	all, _ := c.kinds.Keys(kind)
-	if err := refuseFlags(cmd.Flags(), c.kinds, all, "kind "+kind); err != nil {
-		return nil, err
-	}
-	a := &answers{flags: cmd.Flags(), prompter: p, all: all, given: map[string]string{}, lines: []string{"kind: " + keys.Scalar(kind)}}
+	all, _ := c.kinds.Keys(o.kind)
+	a := &answers{flags: cmd.Flags(), prompter: p, all: all, given: map[string]string{}, lines: []string{"kind: " + keys.Scalar(o.kind)}}
 	if err := a.set(all); err != nil {
 		return nil, err
 	}
-	if id, ok := all.Named(keys.Binding); ok {
-		done.ExternalID = a.given[id]
-	}
+	id, _ := all.Named(keys.Binding)
+	done.ExternalID = a.given[id]
 	return a.lines, p.done()
 }
 

@@ -81,21 +81,16 @@ func (o *trustOptions) flags(cmd *cobra.Command) {
 
 // facts are the flags of what the kinds ask for besides.
 func (o *trustOptions) facts(cmd *cobra.Command) {
-	all, says, words := apply.All(), map[string]string{}, map[string][]string{}
+	f, all := cmd.Flags(), apply.All()
 	o.told = map[string]*string{}
 	for _, kind := range slices.Sorted(maps.Keys(all)) {
 		for _, fact := range all[kind].Facts {
-			if before := says[fact.Flag]; before == "" {
-				says[fact.Flag] = kind + ": " + fact.Says
-			} else {
-				says[fact.Flag] = alsoOf(before, kind, fact.Says)
+			if o.told[fact.Flag] == nil {
+				o.told[fact.Flag] = f.String(fact.Flag, "", "")
+				complete(cmd, fact.Flag, fact.Words...)
 			}
-			words[fact.Flag] = fact.Words
+			saidOf(f.Lookup(fact.Flag), kind, fact.Says)
 		}
-	}
-	for flag, text := range says {
-		o.told[flag] = cmd.Flags().String(flag, "", text)
-		complete(cmd, flag, words[flag]...)
 	}
 }
 

@@ -28,6 +28,9 @@ type Key struct {
 	Use      Use
 	Required bool
 	Default  string // as the file would have it; empty: none
+	Flag     string // of `catalog add`, where that is not the name
+	Inlined  Set    // a group: another set's keys, in this mapping
+	OneOf    []Set  // a group: exactly one of the sets stands, told by its first key
 
 	flag   string // of `catalog add`, where that is not the name
 	when   when
@@ -156,12 +159,12 @@ func Inline[P, Q any](at func(*P) *Q, of Set) Key {
 
 // Into is Inline for a set whose type is known to whoever declared it alone.
 func Into[P any](at func(*P) any, of Set) Key {
-	return Key{inline: of, at: func(into any) any { return at(into.(*P)) }}
+	return Key{Inlined: of, at: func(into any) any { return at(into.(*P)) }}
 }
 
 // OneOf is a choice: exactly one of the sets stands, told by its first key. A flag stands where
 // it is true.
-func OneOf(sets ...Set) Key { return Key{either: sets} }
+func OneOf(sets ...Set) Key { return Key{OneOf: sets} }
 
 // Rule is what keys must be to each other. It runs if blames and all of reads were read well; its
 // error is told at the key that it blames.
@@ -193,15 +196,15 @@ func (k Key) For(u Use) Key { k.Use = u; return k }
 func (k Key) Once(key string) Key { k.once = key; return k }
 
 // Flagged names the key's flag of `catalog add`: a list's is in the singular.
-func (k Key) Flagged(name string) Key { k.flag = name; return k }
+func (k Key) Flagged(name string) Key { k.Flag = name; return k }
 
 // ByHand keeps the key out of `catalog add`: somebody writes it later, or a command does.
 func (k Key) ByHand() Key { k.byHand = true; return k }
 
 // FlagName is that of the flag which takes the key.
 func (k Key) FlagName() string {
-	if k.flag != "" {
-		return k.flag
+	if k.Flag != "" {
+		return k.Flag
 	}
 	return strings.ReplaceAll(k.Name, "_", "-")
 }
@@ -259,12 +262,6 @@ func Scalar(value string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Alternatives are the sets of a choice.
-func (k Key) Alternatives() []Set { return k.either }
-
-// Inlined is another set's keys in this mapping.
-func (k Key) Inlined() Set { return k.inline }
-
 // Needs tells whether the key must stand, where value gives the others' values.
 func (k Key) Needs(value func(key string) string) bool {
 	return k.Required || k.when.key != "" && value(k.when.key) == k.when.value
@@ -279,10 +276,10 @@ func (s Set) Leaves() Set {
 	for _, k := range s {
 		switch {
 		case k.rule != nil:
-		case k.inline != nil:
-			all = append(all, k.inline.Leaves()...)
-		case k.either != nil:
-			for _, alternative := range k.either {
+		case k.Inlined != nil:
+			all = append(all, k.Inlined.Leaves()...)
+		case k.OneOf != nil:
+			for _, alternative := range k.OneOf {
 				all = append(all, alternative.Leaves()...)
 			}
 		default:

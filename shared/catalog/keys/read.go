@@ -30,9 +30,9 @@ func (s Set) Read(m *Mapping, into any) {
 func (k Key) read(m *Mapping, into any) {
 	switch {
 	case k.rule != nil:
-	case k.inline != nil:
-		k.inline.Read(m, k.at(into))
-	case k.either != nil:
+	case k.Inlined != nil:
+		k.Inlined.Read(m, k.at(into))
+	case k.OneOf != nil:
 		k.choose(m, into)
 	case !m.Has(k.Name):
 		k.missing(m, into)
@@ -100,7 +100,7 @@ func (k Key) quoted(n *yaml.Node) string {
 // choose reads the one set of a choice that stands.
 func (k Key) choose(m *Mapping, into any) {
 	var standing []Set
-	for _, s := range k.either {
+	for _, s := range k.OneOf {
 		if s.stands(m) {
 			standing = append(standing, s)
 		}
@@ -112,7 +112,7 @@ func (k Key) choose(m *Mapping, into any) {
 	default:
 		m.Bad(m.At(standing[1].first().Name), "%s: %s exclude each other: keep one", m.What, both(standing))
 	}
-	for _, s := range k.either {
+	for _, s := range k.OneOf {
 		if len(standing) == 1 && s.first().Name == standing[0].first().Name {
 			s.Read(m, into)
 			continue
@@ -138,7 +138,7 @@ func (s Set) stands(m *Mapping) bool {
 
 func (k Key) choices() string {
 	var list []string
-	for _, s := range k.either {
+	for _, s := range k.OneOf {
 		list = append(list, fmt.Sprintf("`%s: %s`", s.first().Name, s.first().Example()))
 	}
 	return Either(list)

@@ -20,7 +20,7 @@ func (s Set) Schema() map[string]any {
 	}
 	for _, k := range s.flat() {
 		switch {
-		case k.either != nil:
+		case k.OneOf != nil:
 			all = append(all, k.choice())
 		case k.Required:
 			required = append(required, k.Name)
@@ -42,8 +42,8 @@ func (s Set) flat() Set {
 	for _, k := range s {
 		switch {
 		case k.rule != nil:
-		case k.inline != nil:
-			all = append(all, k.inline.flat()...)
+		case k.Inlined != nil:
+			all = append(all, k.Inlined.flat()...)
 		default:
 			all = append(all, k)
 		}
@@ -86,9 +86,9 @@ func (s Set) required(k Key) object {
 // choice takes exactly one alternative.
 func (k Key) choice() object {
 	var list []object
-	for i, s := range k.either {
+	for i, s := range k.OneOf {
 		properties, none := object{}, []object{}
-		for j, other := range k.either {
+		for j, other := range k.OneOf {
 			first := other.first()
 			switch {
 			case first.IsFlag():
@@ -125,11 +125,11 @@ func (s Set) Table() string {
 	var b strings.Builder
 	b.WriteString("| key | | |\n|---|---|---|\n")
 	for _, k := range s.flat() {
-		if k.either == nil {
+		if k.OneOf == nil {
 			k.row(&b, k.needed())
 			continue
 		}
-		for i, alternative := range k.either {
+		for i, alternative := range k.OneOf {
 			for j, of := range alternative.Leaves() {
 				needed := of.needed()
 				if j == 0 {
