@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // inLab runs a script by `carnet lab -- bash`, with nothing of this machine's but PATH.
@@ -71,5 +74,86 @@ func TestTheLabServesShells(t *testing.T) {
 		t.Errorf("%v: it printed %q", err, scripts)
 	} else if _, err := os.Stat(scripts[0]); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is left: %v", scripts[0], err)
+	}
+}
+
+// TestTheLabEndsWhileClientsConnect within a second of the interrupt.
+func TestTheLabEndsWhileClientsConnect(t *testing.T) {
+	cmd := exec.Command(built(t, "./cmd/carnet"), "lab", "--serve", "--json")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var guide map[string]map[string]string
+	if err := json.NewDecoder(pipe).Decode(&guide); err != nil {
+		t.Fatal(err)
+	}
+	for range 16 {
+		go knock(guide["aws"]["CARNET_LAB"])
+	}
+	time.Sleep(50 * time.Millisecond)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	endsWithin(t, cmd, time.Second)
+}
+
+// knock opens connections until nobody listens.
+func knock(address string) {
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		conn.Close()
+	}
+}
+
+// endsWithin has a process end, by itself or by a signal, before so much time is over.
+func endsWithin(t *testing.T, cmd *exec.Cmd, limit time.Duration) {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(limit):
+		t.Errorf("%s runs on %v after the interrupt", cmd, limit)
+		cmd.Process.Kill()
+		<-ended
+	}
+}
+
+// TestASecondInterruptEnds what waits for a client after the first: here, for a request's
+// header.
+func TestASecondInterruptEnds(t *testing.T) {
+	l, dir := startSample(t)
+	at, cmd := startServe(t, l, dir, asLambda(t, l)...)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // the server reads
+	for range 2 {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // two that come at once are one
+	}
+	endsWithin(t, cmd, time.Second)
+}
+
+// TestTheLabLeavesInterruptsToItsCommand: a shell in it is interrupted more than once.
+func TestTheLabLeavesInterruptsToItsCommand(t *testing.T) {
+	cmd := exec.Command(built(t, "./cmd/carnet"), "lab", "--", "bash", "-c", `kill -INT $PPID; sleep 0.2; kill -INT $PPID; sleep 0.2; echo done`)
+	if out, err := cmd.Output(); err != nil || string(out) != "done\n" {
+		t.Errorf("%v: %q", err, out)
 	}
 }

@@ -138,7 +138,11 @@ func (o *labOptions) run(cmd *cobra.Command, args []string) error {
 	if isTerminal(cmd.ErrOrStderr()) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Both clouds are up on loopback, and this is the operator's function on %s.\n", cmp.Or(map[string]string{"gcp": "Google Cloud"}[o.runtime], "AWS"))
 	}
-	// An interrupt on a terminal reaches the command as well, whose business it is.
+	// An interrupt on a terminal reaches the command as well, whose business it is, however
+	// many come: main no longer takes those after the first.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM)
 	defer stop()
 	child := exec.CommandContext(ctx, args[0], args[1:]...)

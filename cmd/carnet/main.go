@@ -17,6 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends the process, whatever waits
 	if err := root().ExecuteContext(ctx); err != nil {
 		if err.Error() != "" {
 			fmt.Fprintln(os.Stderr, "carnet:", err)

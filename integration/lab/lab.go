@@ -47,6 +47,7 @@ type Lab struct {
 	calls  []Call
 	skew   time.Duration
 	close  []func() error
+	closed bool
 	fronts []front
 	rtt    time.Duration
 	conns  map[net.Conn]bool
@@ -89,8 +90,7 @@ func (l *Lab) serveDatabases() (string, error) {
 		return "", err
 	}
 	go l.AWS.ServeDatabases(listener, l.CA.serverConfig())
-	l.close = append(l.close, listener.Close)
-	return listener.Addr().String(), nil
+	return listener.Addr().String(), l.until(listener.Close)
 }
 
 // Serve puts a handler on a free port of loopback until the lab is closed, with TLS
@@ -107,20 +107,31 @@ func (l *Lab) Serve(h http.Handler, secure bool) (string, error) {
 	// Clients open connections ahead and leave them: that is no error to print.
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnState: l.seen, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(listener)
+	return addr, l.until(server.Close)
+}
+
+// until has close called when the lab is closed: at once where it is closed already.
+func (l *Lab) until(close func() error) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.close = append(l.close, server.Close)
-	return addr, nil
+	if !l.closed {
+		l.close = append(l.close, close)
+		l.mu.Unlock()
+		return nil
+	}
+	l.mu.Unlock()
+	return errors.Join(errors.New("the lab is closed"), close())
 }
 
 // Cut closes every connection that is open to the clouds, as a freeze of hours does.
+// Closing one with TLS writes to it, so the lock is not held.
 func (l *Lab) Cut() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c := range l.conns {
+	open := l.conns
+	l.conns = map[net.Conn]bool{}
+	l.mu.Unlock()
+	for c := range open {
 		c.Close()
 	}
-	clear(l.conns)
 }
 
 // seen keeps account of the connections.
@@ -135,12 +146,15 @@ func (l *Lab) seen(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Close stops listening.
+// Close stops listening. It does not hold the lock meanwhile: a server waits for its last
+// Accept before it closes, which tells seen of the connection.
 func (l *Lab) Close() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	closers := l.close
+	l.close, l.closed = nil, true
+	l.mu.Unlock()
 	var errs []error
-	for _, c := range l.close {
+	for _, c := range closers {
 		errs = append(errs, c())
 	}
 	return errors.Join(errs...)
