@@ -206,14 +206,16 @@ func bindAccount(w *world.World, r Resource) error {
 	return fmt.Errorf("there is no service account %q", email)
 }
 
+// bindBucket: the state has b/NAME, as the API does, where the configuration has NAME.
 func bindBucket(w *world.World, r Resource) error {
+	name := strings.TrimPrefix(r.Values.Text("bucket"), "b/")
 	for _, p := range w.Google.Projects {
-		if b := p.Buckets[r.Values.Text("bucket")]; b != nil {
+		if b := p.Buckets[name]; b != nil {
 			b.Bindings = append(b.Bindings, binding(r.Values))
 			return nil
 		}
 	}
-	return fmt.Errorf("there is no bucket %q", r.Values.Text("bucket"))
+	return fmt.Errorf("there is no bucket %q", name)
 }
 
 // intoSnowflake runs the part of the SQL that says who may log in.
