@@ -204,7 +204,7 @@ func inAllShapes(token, tenant, destination string) map[string]*http.Request {
 func TestACallerMayHaveSomeOfATenantsDestinations(t *testing.T) {
 	l, dir := startSample(t)
 	change(t, dir, "acme", "  - google: "+worker+"\n",
-		"  - {google: "+worker+", destinations: [drop]}\n  - {google: "+worker+", destinations: [lake]}\n  - {google: other@operator-prod.iam.gserviceaccount.com, destinations: [warehouse]}\n")
+		"  - {google: "+worker+", destinations: [drop]}\n  - {google: "+worker+", destinations: [lake]}\n  - {google: other-worker@operator-prod.iam.gserviceaccount.com, destinations: [warehouse]}\n")
 	token := idTokenOf(t, l, worker, "https://carnet.lab")
 	for _, cloud := range []string{"aws", "gcp"} {
 		h := tokenDoor(t, l, cloud, dir, new(bytes.Buffer))

@@ -44,7 +44,7 @@ type seat struct {
 const (
 	runtimeAccount = "carnet-f-vend@operator-prod.iam.gserviceaccount.com"
 	tenantAccount  = "carnet-t-acme@operator-prod.iam.gserviceaccount.com"
-	shareAccount   = "share@acme-prod.iam.gserviceaccount.com"
+	shareAccount   = "acme-share@acme-prod.iam.gserviceaccount.com"
 	shareRole      = "arn:aws:iam::999988887777:role/acme-share"
 	sharesID       = "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40"
 

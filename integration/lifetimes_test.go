@@ -17,7 +17,7 @@ google:
   projects:
     acme-prod:
       service_accounts:
-        share@acme-prod.iam.gserviceaccount.com: {extended_lifetime: true}
+        acme-share@acme-prod.iam.gserviceaccount.com: {extended_lifetime: true}
 aws:
   accounts:
     "444455556666":

@@ -203,7 +203,7 @@ func TestCheckMintsEveryChainAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change(t, dir, "globex", "service_account: inbox@globex-data.iam.gserviceaccount.com", "service_account: gone@globex-data.iam.gserviceaccount.com")
+	change(t, dir, "globex", "service_account: globex-inbox@globex-data.iam.gserviceaccount.com", "service_account: globex-gone@globex-data.iam.gserviceaccount.com")
 	for range 2 {
 		l.Calls()
 		report, err := d.Schedule.Run(t.Context(), schedule.Input{Action: schedule.Check})

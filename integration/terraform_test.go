@@ -271,7 +271,7 @@ const (
     verified: 2026-11-20
 `
 	lootDrop = `    kind: gcs
-    service_account: share@acme-prod.iam.gserviceaccount.com
+    service_account: acme-share@acme-prod.iam.gserviceaccount.com
     bucket: acme-drop
     prefixes: [from-operator/]
     access: read
@@ -435,7 +435,7 @@ func TestLoosenedTrustIsCaught(t *testing.T) {
 				"member": "principalSet://" + awsPool + "attribute.aws_role/arn:aws:sts::111122223333:assumed-role/carnet-t-mallory"},
 		}), otherTenantsRole, "project-wide"},
 		{"a third party's account that another tenant enters", in(enterShare, "member", swap1("carnet-t-acme", "carnet-t-globex")),
-			asks("gcp", "globex", "drop", edited("tenants/globex.yaml", "inbox@globex-data.iam.gserviceaccount.com", "share@acme-prod.iam.gserviceaccount.com")), "strangers"},
+			asks("gcp", "globex", "drop", edited("tenants/globex.yaml", "globex-inbox@globex-data.iam.gserviceaccount.com", "acme-share@acme-prod.iam.gserviceaccount.com")), "strangers"},
 		{"a mapping that leaves the account out", func(t *testing.T, s *fromterraform.Shown) {
 			r, _ := s.Find(poolsAWS)
 			role := "'arn:aws:sts::111122223333:assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"

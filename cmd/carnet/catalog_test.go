@@ -155,7 +155,7 @@ func TestAddATenant(t *testing.T) {
 
 func TestAddAsks(t *testing.T) {
 	dir := sampleCatalog(t)
-	got := carnet(t, dir, "gcs\nshare@acme-prod.iam.gserviceaccount.com\n\nacme-more\nin/, out\nread_write\n", "catalog", "add", "acme/more", "--ask")
+	got := carnet(t, dir, "gcs\nacme-share@acme-prod.iam.gserviceaccount.com\n\nacme-more\nin/, out\nread_write\n", "catalog", "add", "acme/more", "--ask")
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
@@ -356,7 +356,7 @@ func TestListAndSchema(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &rows); err != nil || len(rows) < 5 || len(rows[0].Ways) != 2 {
 		t.Errorf("%v: %s", err, got.out)
 	}
-	if got := carnet(t, dir, "", "catalog", "list"); !strings.Contains(got.out, "aws:carnet-f-vend → aws:carnet-t-acme → gcp:carnet-t-acme → gcp:share") || strings.Contains(got.out, "\x1b") {
+	if got := carnet(t, dir, "", "catalog", "list"); !strings.Contains(got.out, "aws:carnet-f-vend → aws:carnet-t-acme → gcp:carnet-t-acme → gcp:acme-share") || strings.Contains(got.out, "\x1b") {
 		t.Error(got.out)
 	}
 	for _, which := range []string{"tenant", "operator"} {

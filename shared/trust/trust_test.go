@@ -27,7 +27,7 @@ const (
 	onAWS  = "tenant: acme\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/team/carnet-t-acme\", external_id: tenants-id}\n"
 	onGCP  = "tenant: acme\nidentities:\n  gcp: {service_account: carnet-t-acme@operator-prod.iam.gserviceaccount.com}\n"
 	lake   = "  lake: {kind: s3, role: \"arn:aws:iam::999988887777:role/share\", external_id: lakes-id, region: eu-west-1, bucket: acme-lake"
-	drop   = "  drop: {kind: gcs, service_account: share@acme-prod.iam.gserviceaccount.com, bucket: acme-drop"
+	drop   = "  drop: {kind: gcs, service_account: acme-share@acme-prod.iam.gserviceaccount.com, bucket: acme-drop"
 	marts  = "  marts: {kind: redshift, role: \"arn:aws:iam::999988887777:role/share\", external_id: marts-id, region: eu-west-1, database: dev"
 	frost  = "  frost: {kind: snowflake, account: ACME-PROD, user: CARNET"
 	mapped = "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/carnet-aws/attribute.aws_role/"

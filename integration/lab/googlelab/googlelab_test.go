@@ -40,11 +40,11 @@ google:
           unique_id: "102"
           bindings:
             - {role: projects/operator/roles/pass, members: ["serviceAccount:function@operator.iam.gserviceaccount.com", "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/attribute.aws_role/arn:aws:sts::111122223333:assumed-role/carnet-t"]}
-        user@operator.iam.gserviceaccount.com:
+        user-entry@operator.iam.gserviceaccount.com:
           unique_id: "103"
           bindings:
             - {role: roles/iam.workloadIdentityUser, members: ["serviceAccount:function@operator.iam.gserviceaccount.com"]}
-        off@operator.iam.gserviceaccount.com:
+        turned-off@operator.iam.gserviceaccount.com:
           unique_id: "104"
           disabled: true
           bindings:
@@ -56,11 +56,11 @@ google:
     customer:
       number: "2"
       service_accounts:
-        share@customer.iam.gserviceaccount.com:
+        customer-share@customer.iam.gserviceaccount.com:
           unique_id: "201"
           bindings:
-            - {role: roles/iam.workloadIdentityUser, members: ["serviceAccount:tenant@operator.iam.gserviceaccount.com", "serviceAccount:user@operator.iam.gserviceaccount.com"]}
-        long@customer.iam.gserviceaccount.com:
+            - {role: roles/iam.workloadIdentityUser, members: ["serviceAccount:tenant@operator.iam.gserviceaccount.com", "serviceAccount:user-entry@operator.iam.gserviceaccount.com"]}
+        long-lived@customer.iam.gserviceaccount.com:
           unique_id: "202"
           extended_lifetime: true
           bindings:
@@ -239,11 +239,11 @@ func (s *stand) metadata(t *testing.T, scopes string) string {
 func TestImpersonation(t *testing.T) {
 	const (
 		tenant = "tenant@operator.iam.gserviceaccount.com"
-		user   = "user@operator.iam.gserviceaccount.com"
-		off    = "off@operator.iam.gserviceaccount.com"
+		user   = "user-entry@operator.iam.gserviceaccount.com"
+		off    = "turned-off@operator.iam.gserviceaccount.com"
 		speaks = "speaks@operator.iam.gserviceaccount.com"
-		share  = "share@customer.iam.gserviceaccount.com"
-		long   = "long@customer.iam.gserviceaccount.com"
+		share  = "customer-share@customer.iam.gserviceaccount.com"
+		long   = "long-lived@customer.iam.gserviceaccount.com"
 	)
 	through := func(delegate, lifetime string) string {
 		return `{"delegates":["projects/-/serviceAccounts/` + delegate + `"],"scope":["` + cloud + `"],"lifetime":"` + lifetime + `"}`
@@ -258,7 +258,7 @@ func TestImpersonation(t *testing.T) {
 		"a user account is no delegate":                {s.call(token, share, "generateAccessToken", through(user, "3600s")), "PERMISSION_DENIED implicitDelegation"},
 		"a user account can be held":                   {s.call(token, user, "generateAccessToken", own), "OK"},
 		"directly to the destination":                  {s.call(token, share, "generateAccessToken", own), "PERMISSION_DENIED getAccessToken"},
-		"an account that is not there":                 {s.call(token, "no@operator.iam.gserviceaccount.com", "generateAccessToken", own), "PERMISSION_DENIED getAccessToken"},
+		"an account that is not there":                 {s.call(token, "nothing@operator.iam.gserviceaccount.com", "generateAccessToken", own), "PERMISSION_DENIED getAccessToken"},
 		"a disabled account":                           {s.call(token, off, "generateAccessToken", own), "FAILED_PRECONDITION"},
 		"an ID token, where only that is granted":      {s.call(token, speaks, "generateIdToken", speak), "OK"},
 		"an access token, where only an ID token is":   {s.call(token, speaks, "generateAccessToken", own), "PERMISSION_DENIED getAccessToken"},
@@ -281,7 +281,7 @@ func TestImpersonation(t *testing.T) {
 
 func TestAccessBoundaries(t *testing.T) {
 	const rule = `{"availableResource":"//storage.googleapis.com/projects/_/buckets/b","availablePermissions":["inRole:roles/storage.objectViewer"]}`
-	const user = "user@operator.iam.gserviceaccount.com"
+	const user = "user-entry@operator.iam.gserviceaccount.com"
 	s := start(t)
 	bound := func(token string, rules ...string) (narrowed, refusal string) {
 		form := exchangeForm(token)
@@ -327,7 +327,7 @@ func TestFederatedTokenEndsWithItsPool(t *testing.T) {
 		t.Fatal(refusal)
 	}
 	ask := func() string {
-		return s.call(token, "share@customer.iam.gserviceaccount.com", "generateAccessToken", through)
+		return s.call(token, "customer-share@customer.iam.gserviceaccount.com", "generateAccessToken", through)
 	}
 	if got := ask(); got != "OK" {
 		t.Errorf("at first: %s", got)
@@ -346,7 +346,7 @@ func TestFederatedDelegatesCanBeTurnedOff(t *testing.T) {
 	s := start(t)
 	token, _ := s.exchange(exchangeForm(signed()), nil)
 	s.cloud.Change(func(w *world.Google) { w.FederatedDelegates = new(bool) })
-	got := s.call(token, "share@customer.iam.gserviceaccount.com", "generateAccessToken",
+	got := s.call(token, "customer-share@customer.iam.gserviceaccount.com", "generateAccessToken",
 		`{"delegates":["projects/-/serviceAccounts/tenant@operator.iam.gserviceaccount.com"],"scope":["`+cloud+`"]}`)
 	if got != "PERMISSION_DENIED implicitDelegation" {
 		t.Errorf("a federated principal passed through a delegate: %s", got)

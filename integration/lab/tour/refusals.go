@@ -67,7 +67,7 @@ func replace(pairs ...string) func(string) string {
 
 func refusals() []refusal {
 	acmesRole := replace("arn:aws:iam::444455556666:role/globex-share", "arn:aws:iam::999988887777:role/acme-share", globexsID, acmesID)
-	acmesAccount := replace("inbox@globex-data", "share@acme-prod")
+	acmesAccount := replace("globex-inbox@globex-data", "acme-share@acme-prod")
 	return []refusal{
 		{attempt: "another tenant's role", runtime: "aws", tenant: "globex", destination: "lake", edit: acmesRole},
 		{attempt: "another tenant's role", runtime: "gcp", tenant: "globex", destination: "lake", edit: acmesRole},
