@@ -1,7 +1,10 @@
 package integration
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -62,5 +65,32 @@ func TestWhatIsMeantIsNotAFinding(t *testing.T) {
 		if err != nil || len(found) > 0 {
 			t.Errorf("%s: found %v, %v", text, found, err)
 		}
+	}
+}
+
+// TestNoAccountOfFiveCharactersInTerraform: whatever a module takes for a service account, it
+// refuses a name that Google's accounts cannot have: they have 6 to 30 characters.
+// https://cloud.google.com/iam/docs/service-accounts-create#creating
+func TestNoAccountOfFiveCharactersInTerraform(t *testing.T) {
+	found := 0
+	err := fs.WalkDir(os.DirFS("../terraform"), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".tf" {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("../terraform", path))
+		for _, m := range regexp.MustCompile(`regex\("(\^[^"]*gserviceaccount[^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			found++
+			accounts := regexp.MustCompile(m[1])
+			for name, want := range map[string]bool{"share": false, "shares": true, "a-name-that-has-30-characters0": true, "a-name-that-has-31-characters-0": false} {
+				email := name + "@acme-prod.iam.gserviceaccount.com"
+				if got := accounts.MatchString(email) || accounts.MatchString("serviceAccount:"+email); got != want {
+					t.Errorf("%s: %s takes %s: %v", path, m[1], email, got)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil || found < 8 {
+		t.Errorf("%d rules for accounts: %v", found, err)
 	}
 }

@@ -32,14 +32,19 @@ func principalARN() keys.Grammar {
 	return keys.Grammar{Name: "the ARN of a role or a user", Example: "arn:aws:iam::111122223333:role/NAME", Pattern: `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/` + awsPath + `[A-Za-z0-9_+=,.@-]{1,64}$`}
 }
 
-// Account is a service account's email. It is wider than the 6 to 30 characters that a new
-// account's name has: what exists is what counts, and Google's own accounts are shorter and longer.
+// Account is a service account's email. A name of one's own has 6 to 30 characters; the accounts
+// that Google makes with a project are named for the project, PROJECT@appspot, or its number,
+// NUMBER-compute@developer.
+// https://cloud.google.com/iam/docs/service-account-types
 func Account() keys.Grammar {
-	return keys.Grammar{Name: "the email of a service account", Example: "name@project.iam.gserviceaccount.com", Pattern: `^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]{0,252}\.gserviceaccount\.com$`}
+	return keys.Grammar{
+		Name: "the email of a service account", Example: "acme-share@acme-prod.iam.gserviceaccount.com",
+		Pattern: `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]{0,252}\.iam|[a-z0-9][a-z0-9.-]{0,252}@(appspot|developer|cloudbuild|cloudservices))\.gserviceaccount\.com$`,
+	}
 }
 
 func email() keys.Grammar {
-	return keys.Grammar{Name: "an email", Example: "name@project.iam.gserviceaccount.com", Pattern: `^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`}
+	return keys.Grammar{Name: "an email", Example: "sync-worker@operator-prod.iam.gserviceaccount.com", Pattern: `^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`}
 }
 
 // ExternalID has 2 to 1,224 characters.

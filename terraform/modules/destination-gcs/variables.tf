@@ -25,7 +25,7 @@ variable "existing_service_account" {
   default     = null
 
   validation {
-    condition     = var.existing_service_account == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*[.]gserviceaccount[.]com$", var.existing_service_account))
+    condition     = var.existing_service_account == null || can(regex("^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com$", var.existing_service_account))
     error_message = "existing_service_account is the email of a service account."
   }
 }
@@ -42,7 +42,7 @@ variable "tenant_service_account" {
   default     = null
 
   validation {
-    condition     = var.tenant_service_account == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*[.]gserviceaccount[.]com$", var.tenant_service_account))
+    condition     = var.tenant_service_account == null || can(regex("^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com$", var.tenant_service_account))
     error_message = "tenant_service_account is the email of one service account: a group, a domain or the public cannot stand here."
   }
 }

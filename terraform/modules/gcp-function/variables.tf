@@ -142,7 +142,7 @@ variable "callers" {
   default     = []
 
   validation {
-    condition     = alltrue([for c in var.callers : can(regex("^(serviceAccount:[a-z0-9-]+@[a-z0-9.-]+|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !endswith(c, "/*")])
+    condition     = alltrue([for c in var.callers : can(regex("^(serviceAccount:([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !endswith(c, "/*")])
     error_message = "callers are service accounts or federated principals, one by one: never everybody, nor a whole pool."
   }
 }

@@ -45,7 +45,7 @@ variable "runtime_service_account" {
   default     = null
 
   validation {
-    condition     = var.runtime_service_account == null || can(regex("^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]*[.]gserviceaccount[.]com$", var.runtime_service_account))
+    condition     = var.runtime_service_account == null || can(regex("^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com$", var.runtime_service_account))
     error_message = "runtime_service_account is the email of one service account."
   }
 }

@@ -45,7 +45,7 @@ run "the_standard_role_where_it_is_wanted" {
 run "an_account_that_another_destination_made_is_not_opened" {
   command = plan
   variables {
-    existing_service_account = "share@acme-prod.iam.gserviceaccount.com"
+    existing_service_account = "acme-share@acme-prod.iam.gserviceaccount.com"
   }
   assert {
     condition     = length(google_service_account_iam_member.enter) == 0 && length(google_service_account.this) == 0
@@ -56,11 +56,11 @@ run "an_account_that_another_destination_made_is_not_opened" {
 run "an_account_that_stands_already_is_opened_where_it_is_meant" {
   command = plan
   variables {
-    existing_service_account = "share@acme-prod.iam.gserviceaccount.com"
+    existing_service_account = "acme-share@acme-prod.iam.gserviceaccount.com"
     enter_existing           = true
   }
   assert {
-    condition     = alltrue([for m in google_service_account_iam_member.enter : m.service_account_id == "projects/acme-prod/serviceAccounts/share@acme-prod.iam.gserviceaccount.com"])
+    condition     = alltrue([for m in google_service_account_iam_member.enter : m.service_account_id == "projects/acme-prod/serviceAccounts/acme-share@acme-prod.iam.gserviceaccount.com"])
     error_message = "another account is opened"
   }
 }
@@ -116,6 +116,35 @@ run "an_account_of_5_characters_is_refused" {
     account_id = "share"
   }
   expect_failures = [var.account_id]
+}
+
+run "an_existing_account_of_5_characters_is_refused" {
+  command = plan
+  variables {
+    existing_service_account = "share@acme-prod.iam.gserviceaccount.com"
+  }
+  expect_failures = [var.existing_service_account]
+}
+
+run "a_tenants_account_of_5_characters_is_refused" {
+  command = plan
+  variables {
+    tenant_service_account = "share@acme-prod.iam.gserviceaccount.com"
+  }
+  expect_failures = [var.tenant_service_account]
+}
+
+# The accounts that Google makes with a project are named for it, or for its number.
+run "googles_own_accounts_are_taken" {
+  command = plan
+  variables {
+    existing_service_account = "acme-prod.example.com@appspot.gserviceaccount.com"
+    tenant_service_account   = "123456789012-compute@developer.gserviceaccount.com"
+  }
+  assert {
+    condition     = output.service_account == "acme-prod.example.com@appspot.gserviceaccount.com" && output.members["account"] == "serviceAccount:123456789012-compute@developer.gserviceaccount.com"
+    error_message = jsonencode(output.members)
+  }
 }
 
 # Least privilege, by access and folder.

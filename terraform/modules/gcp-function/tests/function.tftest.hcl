@@ -38,6 +38,25 @@ run "everybody_is_no_caller" {
   expect_failures = [var.callers]
 }
 
+run "a_caller_of_5_characters_is_refused" {
+  command = plan
+  variables {
+    callers = ["serviceAccount:share@operator-prod.iam.gserviceaccount.com"]
+  }
+  expect_failures = [var.callers]
+}
+
+run "googles_own_accounts_may_call" {
+  command = plan
+  variables {
+    callers = ["serviceAccount:operator-prod.example.com@appspot.gserviceaccount.com", "serviceAccount:123456789012-compute@developer.gserviceaccount.com"]
+  }
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.caller) == 2
+    error_message = "a caller is missing"
+  }
+}
+
 run "a_whole_pool_is_no_caller" {
   command = plan
   variables {
@@ -263,9 +282,16 @@ run "the_account_is_not_named_like_a_tenants" {
 # Must-have 12: its token is for the service's own URI, and is its own account's.
 run "the_schedulers_token_is_for_the_service" {
   command = apply
+  override_resource {
+    target = google_service_account.scheduler
+    values = {
+      name  = "projects/operator-prod/serviceAccounts/carnet-f-scheduler@operator-prod.iam.gserviceaccount.com"
+      email = "carnet-f-scheduler@operator-prod.iam.gserviceaccount.com"
+    }
+  }
   assert {
     condition = alltrue([for j in google_cloud_scheduler_job.run :
-      j.http_target[0].oidc_token[0].audience == "https://carnet-schedule-x.a.run.app" && j.http_target[0].uri == "https://carnet-schedule-x.a.run.app" && j.http_target[0].oidc_token[0].service_account_email == google_service_account.scheduler.email
+      j.http_target[0].oidc_token[0].audience == "https://carnet-schedule-x.a.run.app" && j.http_target[0].uri == "https://carnet-schedule-x.a.run.app" && j.http_target[0].oidc_token[0].service_account_email == "carnet-f-scheduler@operator-prod.iam.gserviceaccount.com"
     ])
     error_message = "the audience is not the service's URI"
   }

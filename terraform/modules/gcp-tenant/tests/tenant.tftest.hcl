@@ -154,6 +154,14 @@ run "names_that_begin_alike_do_not_collide" {
   expect_failures = [google_service_account.kept]
 }
 
+run "a_function_of_5_characters_is_refused" {
+  command = plan
+  variables {
+    runtime_service_account = "share@operator-prod.iam.gserviceaccount.com"
+  }
+  expect_failures = [var.runtime_service_account]
+}
+
 run "a_name_of_31_characters_is_refused" {
   command = plan
   variables {
