@@ -1,4 +1,9 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  # The provider takes an ARN alone to attach. OpenTofu makes up what is mocked when it plans.
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::111122223333:policy/carnet-f-vend-tenants-0" }
+  }
+}
 
 variables {
   account_id       = "111122223333"

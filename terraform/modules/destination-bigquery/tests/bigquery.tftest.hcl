@@ -1,4 +1,13 @@
-mock_provider "google" {}
+mock_provider "google" {
+  # Google's names have 6 to 30 characters, and the provider refuses others. OpenTofu makes up
+  # what is mocked when it plans.
+  mock_resource "google_service_account" {
+    defaults = {
+      name  = "projects/acme-prod/serviceAccounts/carnet-share@acme-prod.iam.gserviceaccount.com"
+      email = "carnet-share@acme-prod.iam.gserviceaccount.com"
+    }
+  }
+}
 
 variables {
   project_id             = "acme-prod"

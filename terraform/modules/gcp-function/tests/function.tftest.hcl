@@ -1,4 +1,12 @@
 mock_provider "google" {
+  # Google's names have 6 to 30 characters, and the provider refuses others. OpenTofu makes up
+  # what is mocked when it plans, Terraform when it applies.
+  mock_resource "google_service_account" {
+    defaults = {
+      name  = "projects/operator-prod/serviceAccounts/carnet-f-vend@operator-prod.iam.gserviceaccount.com"
+      email = "carnet-f-vend@operator-prod.iam.gserviceaccount.com"
+    }
+  }
   mock_resource "google_cloudfunctions2_function" {
     defaults = {
       service_config = { uri = "https://carnet-schedule-x.a.run.app" }

@@ -1,4 +1,13 @@
-mock_provider "google" {}
+mock_provider "google" {
+  # Google's names have 6 to 30 characters, and the provider refuses others. OpenTofu makes up
+  # what is mocked when it plans.
+  mock_resource "google_service_account" {
+    defaults = {
+      name  = "projects/operator-prod/serviceAccounts/carnet-t-acme@operator-prod.iam.gserviceaccount.com"
+      email = "carnet-t-acme@operator-prod.iam.gserviceaccount.com"
+    }
+  }
+}
 
 variables {
   tenant                  = "acme"
