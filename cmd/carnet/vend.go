@@ -202,3 +202,6 @@ func asProcess(w io.Writer, c *exchange.Credential) error {
 	_, err = fmt.Fprintln(w, string(text))
 	return err
 }
+
+// shellQuoted is one word to a shell, whatever is in it.
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
