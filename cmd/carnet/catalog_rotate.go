@@ -58,8 +58,8 @@ func rotateCommand() *cobra.Command {
 		Long: `Rotate takes two steps, and the chain works at every moment.
 
 First it makes a new ExternalId and writes it as next_external_id. Now carnet shows a role
-the new one first, and the old one where the role refuses it; a Snowflake account is shown
-the old one. What is printed lets both in: the owner of the place applies it, whenever.
+the new one first, and the old one where the role refuses it. A place that has no role is
+shown the old one. What is printed lets both in: the owner of the place applies it, whenever.
 
 Then, with --finish, the new one becomes the only one. What is printed then lets only that
 one in: the owner applies it, and the old one is worth nothing.

@@ -35,8 +35,8 @@ func runtimeKeys() keys.Set {
 		keys.Text("service_account", func(r *GCPRuntime) *string { return &r.ServiceAccount }, Account()).Says("The functions' service account."),
 	}
 	return keys.Set{
-		keys.Within("aws", func(r *Runtime) *AWSRuntime { return &r.AWS }, aws).Optional(),
-		keys.Within("gcp", func(r *Runtime) *GCPRuntime { return &r.GCP }, gcp).Optional(),
+		keys.Within("aws", func(r *Runtime) *AWSRuntime { return &r.AWS }, aws).Optional().Says("On AWS."),
+		keys.Within("gcp", func(r *Runtime) *GCPRuntime { return &r.GCP }, gcp).Optional().Says("On Google Cloud."),
 	}
 }
 
@@ -61,7 +61,7 @@ func nobodyKeys() keys.Set {
 	aws := keys.Set{keys.Text("role", func(n *Nobody) *string { return &n.AWS }, RoleARN()).Says("A role that no tenant trusts, which the runtime may assume.")}
 	gcp := keys.Set{keys.Text("service_account", func(n *Nobody) *string { return &n.GCP }, Account()).Says("An account that no tenant trusts, which the runtime may have tokens of.")}
 	return keys.Set{
-		keys.Within("aws", func(n *Nobody) *Nobody { return n }, aws).Optional(),
-		keys.Within("gcp", func(n *Nobody) *Nobody { return n }, gcp).Optional(),
+		keys.Within("aws", func(n *Nobody) *Nobody { return n }, aws).Optional().Says("On AWS."),
+		keys.Within("gcp", func(n *Nobody) *Nobody { return n }, gcp).Optional().Says("On Google Cloud."),
 	}
 }

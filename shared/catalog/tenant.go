@@ -37,6 +37,9 @@ func (ks *Kinds) Keys(kind string) (all keys.Set, ok bool) {
 	return all, ok
 }
 
+// TenantKeys are the keys of a tenant's file.
+func (ks *Kinds) TenantKeys() keys.Set { return ks.tenant }
+
 // ParseTenant reads a tenant's file. file is its name, for messages and because the
 // tenant's name must be the same; empty where there is no file. The error is
 // Problems, with all of them.
@@ -66,28 +69,28 @@ func (ks *Kinds) tenantKeys() keys.Set {
 
 func identityKeys() keys.Set {
 	return keys.Set{
-		keys.Within("aws", func(i *Identities) *Role { return keys.New(&i.AWS) }, roleKeys(false)).Optional(),
-		keys.Within("gcp", func(i *Identities) *ServiceAccount { return keys.New(&i.GCP) }, accountKeys()).Optional(),
+		keys.Within("aws", func(i *Identities) *Role { return keys.New(&i.AWS) }, roleKeys(false)).Optional().Says("The role that you keep for this tenant on AWS."),
+		keys.Within("gcp", func(i *Identities) *ServiceAccount { return keys.New(&i.GCP) }, accountKeys()).Optional().Says("The service account that you keep for it on Google Cloud."),
 	}
 }
 
 // roleKeys are those of a role; one at a customer's place has to be bound.
 func roleKeys(bound bool) keys.Set {
-	role := keys.Text("role", func(r *Role) *string { return &r.ARN }, RoleARN()).For(keys.Identity).Says("The ARN of the role that the chain ends in.")
+	role := keys.Text("role", func(r *Role) *string { return &r.ARN }, RoleARN()).For(keys.Identity).Says("The ARN of the role.")
 	return append(keys.Set{role}, keys.Inline(func(r *Role) *Binding { return &r.Binding }, BindingKeys(bound)))
 }
 
 // BindingKeys are the ExternalId and the one that takes over.
 func BindingKeys(required bool) keys.Set {
 	id := keys.Text("external_id", func(b *Binding) *string { return &b.ExternalID }, ExternalID()).For(keys.Binding).
-		Says("The binding: the ExternalId where a role enters, the token's audience where a Google identity does. The operator makes it; no other destination has it.")
+		Says("What binds the trust to this one use: the ExternalId where a role assumes the role, the token's audience where anybody else does. The operator makes it, and uses it nowhere else.")
 	id.Required = required
 	return keys.Set{id, nextID()}
 }
 
 func nextID() keys.Key {
 	return keys.Text("next_external_id", func(b *Binding) *string { return &b.NextExternalID }, ExternalID()).For(keys.NextBinding).Optional().ByHand().
-		Says("Accepted too, while external_id is being rotated.")
+		Says("Accepted too, while `carnet catalog rotate` replaces external_id.")
 }
 
 // TokenKeys are the binding of tokens, needed where another key has a value.
@@ -99,10 +102,10 @@ func TokenKeys(key, value string) keys.Set {
 
 func accountKeys() keys.Set {
 	return keys.Set{
-		keys.Text("service_account", func(a *ServiceAccount) *string { return &a.Email }, Account()).For(keys.Identity).Says("The email of the service account that the chain ends in."),
+		keys.Text("service_account", func(a *ServiceAccount) *string { return &a.Email }, Account()).For(keys.Identity).Says("The email of the service account."),
 		keys.Word("entry", func(a *ServiceAccount) *Entry { return &a.Entry }, Delegate, User).Or("delegate").
-			Says("What was granted on the account: passing through (`implicitDelegation`), or `workloadIdentityUser`."),
-		keys.Text("provider", func(a *ServiceAccount) *string { return &a.Provider }, provider()).Optional().Says("The customer's own provider, if it is entered through one."),
+			Says("What was granted on the account. `delegate`: `iam.serviceAccounts.implicitDelegation`, which lets a chain pass through without anybody holding its token. `user`: `roles/iam.workloadIdentityUser`, which takes one call more."),
+		keys.Text("provider", func(a *ServiceAccount) *string { return &a.Provider }, provider()).Optional().Says("The resource name of the customer's own pool provider, if the tenant's role enters through one. No service account of the operator's is then needed."),
 	}
 }
 

@@ -138,7 +138,9 @@ func (c *Config) client() (*issuerHosts, error) {
 		return issuers, nil
 	}
 	var err error
-	c.HTTP, err = c.Transport.Client(func(host string) bool { return cloudHosts(host) || c.Kinds.Host(host) || issuers.has(host) })
+	c.HTTP, err = c.Transport.Client(func(host string) bool {
+		return awsid.Calls(host) || gcpid.Calls(host) || c.Kinds.Host(host) || issuers.has(host)
+	})
 	return issuers, err
 }
 

@@ -8,10 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
-
-	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // Transport says how the outside is reached. The zero value is the real thing.
@@ -128,23 +125,4 @@ func platform(host, port string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback() || host == "localhost"
-}
-
-// cloudHosts lists the hosts of both clouds that an exchange talks to, whatever its end. A kind of
-// destination has more.
-func cloudHosts(host string) bool {
-	switch host {
-	case "sts.googleapis.com", "iamcredentials.googleapis.com", "storage.googleapis.com", "secretmanager.googleapis.com":
-		return true
-	case "iam.googleapis.com": // a check alone
-		return true
-	}
-	service, ok := awsid.ServiceOf(host)
-	switch {
-	case !ok:
-		return false
-	case service == "sts", service == "s3", service == "secretsmanager":
-		return true
-	}
-	return strings.HasSuffix(service, ".s3")
 }

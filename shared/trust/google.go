@@ -161,7 +161,7 @@ func (s *Sheet) entry(account, permission string) (role, why string) {
 		return s.Custom(project, "carnetPass", "Passing through an account, and nothing else: whoever has it never holds the account's token.", passThrough),
 			"May pass through this account to the next one, and never holds its token." + on
 	case getIDToken:
-		return "roles/iam.serviceAccountOpenIdTokenCreator", "May have this account's ID token, which proves it to AWS or to Snowflake, and no access token." + on
+		return "roles/iam.serviceAccountOpenIdTokenCreator", "May have this account's ID token, which proves it outside Google Cloud, and no access token." + on
 	}
 	return s.Custom(project, "carnetEnter", "An account's access token, and nothing else. The predefined Token Creator would also let its holder sign as the account.", getToken),
 		"Exactly this identity may have the account's access token." + on

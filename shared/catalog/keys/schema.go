@@ -120,13 +120,16 @@ func (f listForm) Schema() map[string]any {
 	return object{"type": "array", "items": f.of.Schema(), "minItems": 1}
 }
 
-// Table is the keys as a table in Markdown.
+// Table is the keys as a table in Markdown, with those of mappings within behind theirs.
 func (s Set) Table() string {
+	return "| key | | |\n|---|---|---|\n" + s.rows("")
+}
+
+func (s Set) rows(prefix string) string {
 	var b strings.Builder
-	b.WriteString("| key | | |\n|---|---|---|\n")
 	for _, k := range s.flat() {
 		if k.OneOf == nil {
-			k.row(&b, k.needed())
+			b.WriteString(k.row(prefix, k.needed()))
 			continue
 		}
 		for i, alternative := range k.OneOf {
@@ -135,15 +138,22 @@ func (s Set) Table() string {
 				if j == 0 {
 					needed = []string{"one of these", "or this"}[min(i, 1)]
 				}
-				of.row(&b, needed)
+				b.WriteString(of.row(prefix, needed))
 			}
 		}
 	}
 	return b.String()
 }
 
-func (k Key) row(b *strings.Builder, needed string) {
-	fmt.Fprintf(b, "| `%s` | %s | %s |\n", k.Name, needed, k.Sentence)
+func (k Key) row(prefix, needed string) string {
+	row := fmt.Sprintf("| `%s%s` | %s | %s |\n", prefix, k.Name, needed, k.Sentence)
+	switch f := k.form.(type) {
+	case mappingForm:
+		return row + f.of.rows(prefix+k.Name+".")
+	case listForm:
+		return row + f.of.rows(prefix+k.Name+"[].")
+	}
+	return row
 }
 
 func (k Key) needed() string {

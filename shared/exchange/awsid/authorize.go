@@ -3,6 +3,7 @@ package awsid
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -24,3 +25,10 @@ func (c *Cloud) Told(h http.Header) { c.clock.Learn(h) }
 
 // Ours is when, by our own clock, AWS's clock shows t.
 func (c *Cloud) Ours(t time.Time) time.Time { return c.clock.Ours(t) }
+
+// Calls tells whether this package calls the host: those of the token service, of secrets, and of
+// the bucket that a catalog is in.
+func Calls(host string) bool {
+	service, ok := ServiceOf(host)
+	return ok && (service == "sts" || service == "secretsmanager" || service == "s3" || strings.HasSuffix(service, ".s3"))
+}

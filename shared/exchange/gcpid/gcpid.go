@@ -52,6 +52,16 @@ type Cloud struct {
 // New returns Google Cloud as reached over client.
 func New(client *http.Client) *Cloud { return &Cloud{http: client} }
 
+// Calls tells whether this package calls the host: those of both token services, of IAM (a check
+// alone), of secrets, and of the bucket that a catalog is in.
+func Calls(host string) bool {
+	switch host {
+	case "sts.googleapis.com", "iamcredentials.googleapis.com", "iam.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com":
+		return true
+	}
+	return false
+}
+
 // An Ask says what an access token is for.
 type Ask struct {
 	Scopes   []string      // required

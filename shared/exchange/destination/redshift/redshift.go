@@ -82,10 +82,10 @@ func placeKeys() keys.Set {
 		keys.Text("region", func(p *Place) *string { return &p.Region }, catalog.Region()).Says("The AWS Region of the cluster or workgroup."),
 		keys.OneOf(cluster, workgroup),
 		keys.Text("database", func(p *Place) *string { return &p.Database }, inDatabase("database")).Says("The database."),
-		keys.Text("host", func(p *Place) *string { return &p.Host }, host()).Optional().Says("Where to connect. Without it carnet looks it up, where the role may."),
-		keys.Text("custom_domain", func(p *Place) *string { return &p.CustomDomain }, domain()).Optional().Says("Its own domain name, where it has one."),
+		keys.Text("host", func(p *Place) *string { return &p.Host }, host()).Optional().Says("Where to connect. Without it a cluster is looked up, which takes `redshift:DescribeClusters` and one call more; a workgroup's host follows from its name."),
+		keys.Text("custom_domain", func(p *Place) *string { return &p.CustomDomain }, domain()).Optional().Says("The cluster's or workgroup's own domain name: where the job connects, in the place of `host`."),
 		keys.Number("port", func(p *Place) *int { return &p.Port }, 1, 65535).Or("5439").Says("The port."),
-		keys.Word("login", func(p *Place) *Login { return &p.Login }, Password, DataAPI).Or("password").Says("password: a user and a password. data_api: the role's session."),
+		keys.Word("login", func(p *Place) *Login { return &p.Login }, Password, DataAPI).Or("password").Says("`password`: a user and a password. `data_api`: the role's session, for the Data API; it takes no `groups` and no `create_user`."),
 		keys.Rule((*Place).userForGroups, "user", "cluster", "groups", "create_user"),
 		keys.Rule((*Place).dataAPIAlone, "login", "groups", "create_user"),
 	}

@@ -73,14 +73,14 @@ const (
 
 func placeKeys() keys.Set {
 	return keys.Set{
-		keys.Text("account", func(p *Place) *string { return &p.Account }, account()).Says("The account's identifier."),
+		keys.Text("account", func(p *Place) *string { return &p.Account }, account()).Says("The account's identifier: ORG-ACCOUNT, or a locator."),
 		keys.Text("user", func(p *Place) *string { return &p.User }, user()).For(keys.Identity).Says("The service user."),
 		keys.Word("login", func(p *Place) *Login { return &p.Login }, OIDC, WorkloadIdentity, KeyPair).Or("oidc").
-			Says("How the user is proven: by a token for this account alone, by a token for Snowflake as a whole, or by a key pair."),
+			Says("How the user is proven. `oidc`: by a token for this account alone. `workload_identity`: by a token for Snowflake as a whole. `key_pair`: by a private key that carnet reads."),
 		keys.Inline(func(p *Place) *catalog.Binding { return &p.Binding }, catalog.TokenKeys("login", string(OIDC))),
-		keys.Text("host", func(p *Place) *string { return &p.Host }, host()).Optional().Says("Where to log in. Without it the host is made of the account."),
-		keys.Word("algorithm", func(p *Place) *string { return &p.Algorithm }, "ES384", "RS256").Or("ES384").Says("How an AWS token is signed."),
-		keys.Text("secret", func(p *Place) *string { return &p.Secret }, catalog.Secret()).When("login", string(KeyPair)).Says("Where the private key is kept, for `login: key_pair`."),
+		keys.Text("host", func(p *Place) *string { return &p.Host }, host()).Optional().Says("Where to log in. Without it the host is made of the account. Only hosts under Snowflake's own suffixes are taken."),
+		keys.Word("algorithm", func(p *Place) *string { return &p.Algorithm }, "ES384", "RS256").Or("ES384").Says("How a token of AWS is signed."),
+		keys.Text("secret", func(p *Place) *string { return &p.Secret }, catalog.Secret()).When("login", string(KeyPair)).Says("Where the private key is kept: the ARN of a secret, or `projects/P/secrets/S/versions/latest`, on the cloud that carnet runs on."),
 	}
 }
 
