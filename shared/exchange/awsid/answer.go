@@ -38,14 +38,27 @@ func inXML(action string, answer any) reader {
 // inJSON reads the answer of an operation of the JSON protocol.
 func inJSON(answer any) reader {
 	return func(contentType string, text []byte) error {
-		if !isType(contentType, "application/x-amz-json-1.1") {
-			return fmt.Errorf("the answer is %q and not AWS's JSON", contentType)
+		if err := isJSON(contentType, text); err != nil {
+			return err
 		}
-		if strict.Check(text) != nil || json.Unmarshal(text, answer) != nil {
-			return errors.New("the answer is no JSON of its shape") // the decoder's error may quote a password
+		if json.Unmarshal(text, answer) != nil {
+			return errNoShape
 		}
 		return nil
 	}
+}
+
+// errNoShape is said in the place of a decoder's error, which may quote a password.
+var errNoShape = errors.New("the answer is no JSON of its shape")
+
+func isJSON(contentType string, text []byte) error {
+	switch {
+	case !isType(contentType, "application/x-amz-json-1.1"):
+		return fmt.Errorf("the answer is %q and not AWS's JSON", contentType)
+	case strict.Check(text) != nil:
+		return errNoShape
+	}
+	return nil
 }
 
 // isType leaves the parameters of a content type aside.
@@ -186,8 +199,8 @@ func isList(list, of []byte) bool {
 }
 
 // refusal reads an error in either protocol's shape.
-func refusal(resp *http.Response, text []byte, id string, untold bool) error {
-	e := &callError{status: resp.StatusCode, code: http.StatusText(resp.StatusCode), requestID: id, retryAfter: again.After(resp.Header), untold: untold}
+func refusal(resp *http.Response, text []byte, untold bool) error {
+	e := &callError{status: resp.StatusCode, code: http.StatusText(resp.StatusCode), requestID: requestID(resp.Header), retryAfter: again.After(resp.Header), untold: untold}
 	var inXML struct {
 		Error struct{ Code, Message string }
 	}

@@ -122,7 +122,7 @@ func TestEveryWayToSayThrottled(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, text := range []string{inXML, string(inJSON)} {
-				got := Failed(refusal(&http.Response{StatusCode: status, Header: http.Header{}}, []byte(text), "", false), exchange.Edge{}, nil)
+				got := Failed(refusal(&http.Response{StatusCode: status, Header: http.Header{}}, []byte(text), false), exchange.Edge{}, nil)
 				if !is(got, want, code) {
 					t.Errorf("%s with %d: %v", code, status, got)
 				}
@@ -131,7 +131,7 @@ func TestEveryWayToSayThrottled(t *testing.T) {
 	}
 	for status, want := range map[int]exchange.Reason{429: exchange.Throttled, 408: exchange.Unavailable, 500: exchange.Unavailable, 503: exchange.Unavailable, 404: exchange.Refused, 302: exchange.Refused} {
 		h := http.Header{"Retry-After": {"3"}}
-		got := Failed(refusal(&http.Response{StatusCode: status, Header: h}, []byte("<html>"), "", false), exchange.Edge{}, nil)
+		got := Failed(refusal(&http.Response{StatusCode: status, Header: h}, []byte("<html>"), false), exchange.Edge{}, nil)
 		if !is(got, want, http.StatusText(status)) || got.(*exchange.EdgeError).RetryAfter != 3*time.Second {
 			t.Errorf("%d without words: %v", status, got)
 		}
@@ -151,7 +151,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(`<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)
 	f.Add(`{"__type":"ns#ThrottlingException","message":"slow"}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		refusal(&http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}}, []byte(text), "", false)
+		refusal(&http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}}, []byte(text), false)
 		_ = inJSON(new(assumed))("application/x-amz-json-1.1", []byte(text))
 		var a assumed
 		if inXML("AssumeRole", &a)("text/xml", []byte(text)) != nil {

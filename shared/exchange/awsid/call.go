@@ -18,10 +18,10 @@ import (
 	"carnet.dev/carnet/shared/exchange/again"
 )
 
-// The calls of this file are made by hand. They are three operations of STS, four of
-// Redshift and three of Secrets Manager, each a few fields; the SDK's clients for them would
-// be an eighth of a function's zip, and cost each start and each call (docs/performance.md).
-// All of them share the clock that answers tell, and a request's tries.
+// STS, Redshift and Redshift Serverless are called by hand: seven operations of a few fields
+// each, where the SDK's clients would cost each start more than all of carnet's own code does
+// (docs/architecture.md). Secrets Manager is called by the SDK. Every call, by hand or not, is
+// signed by the clock that answers tell, sent by answer, and tried within the request's budget.
 
 // maxAnswer bounds a response.
 const maxAnswer = 1 << 20
@@ -77,17 +77,22 @@ func (c *Cloud) JSON(ctx context.Context, s Session, service, region, target str
 }
 
 func (c *Cloud) call(ctx context.Context, s *Session, service, region string, header http.Header, body []byte, read reader) (id string, err error) {
-	err = again.Call(ctx, func() error {
+	err = tries(ctx, func() error {
 		id, err = c.once(ctx, s, service, region, header, body, read)
 		return err
-	}, func(err error) (bool, time.Duration) {
+	})
+	return id, err
+}
+
+// tries makes a call within the tries of its request.
+func tries(ctx context.Context, call func() error) error {
+	return again.Call(ctx, call, func(err error) (bool, time.Duration) {
 		var e *callError
 		if !errors.As(err, &e) {
 			return false, 0
 		}
 		return reason(e.code, e.status) == exchange.Refused && !e.untimely(), e.retryAfter
 	})
-	return id, err
 }
 
 // untimely tells whether only our clock was the reason for a refusal whose Date has just
@@ -115,23 +120,35 @@ func (c *Cloud) once(ctx context.Context, s *Session, service, region string, he
 			return "", fmt.Errorf("signing the call: %w", err)
 		}
 	}
+	got, text, err := c.answer(r, ahead)
+	if err == nil {
+		err = read(got.Get("Content-Type"), text)
+	}
+	return requestID(got), err
+}
+
+// requestID is AWS's own id of a call.
+func requestID(h http.Header) string { return h.Get("X-Amzn-Requestid") }
+
+// answer sends a call that was signed with AWS's clock so far ahead, and gives the header and
+// text of what says yes. What says no is a callError, whoever made the call.
+func (c *Cloud) answer(r *http.Request, ahead time.Duration) (http.Header, []byte, error) {
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return "", withoutURL(err)
+		return nil, nil, withoutURL(err)
 	}
 	defer resp.Body.Close()
 	c.clock.Learn(resp.Header)
-	id := resp.Header.Get("X-Amzn-Requestid")
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return id, fmt.Errorf("reading the answer: %w", err)
+		err = fmt.Errorf("reading the answer: %w", err)
 	case len(text) > maxAnswer:
-		return id, fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
+		err = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 	case resp.StatusCode != http.StatusOK:
-		return id, refusal(resp, text, id, c.clock.Moved(ahead))
+		err = refusal(resp, text, c.clock.Moved(ahead))
 	}
-	return id, read(resp.Header.Get("Content-Type"), text)
+	return resp.Header, text, err
 }
 
 // withoutURL keeps the cause alone: the edge says where the call went.
