@@ -30,7 +30,7 @@ func idTokenOf(t *testing.T, l *lab.Lab, account, audience string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := gcpid.New(m.Client()).Runtime(account).IDToken(t.Context(), audience)
+	token, err := gcpid.New(m.Client()).Runtime(account, m.Tokens()).IDToken(t.Context(), audience)
 	if err != nil {
 		t.Fatal(err)
 	}

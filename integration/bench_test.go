@@ -218,7 +218,7 @@ const workerARN = "arn:aws:iam::111122223333:role/sync-worker"
 
 // deployed is carnet as a function on the runtime's cloud.
 func deployed(t testing.TB, s seat, runtime, dir string, ahead bool) *deployment.Deployment {
-	c := deployment.Config{Catalog: dir, Runtime: runtime, Audit: io.Discard, Ahead: ahead, HTTP: s.web}
+	c := deployment.Config{Catalog: dir, Runtime: runtime, Audit: io.Discard, Ahead: ahead, HTTP: s.web, Google: lab.Tokens{HTTP: s.web}}
 	if runtime == "aws" {
 		c.Credentials = fromLambda(t, s.lab)
 	}

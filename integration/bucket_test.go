@@ -92,7 +92,7 @@ func uploadGCS(t testing.TB, l *lab.Lab, account, bucket, name string, text []by
 	if err != nil {
 		return err
 	}
-	if err := gcpid.New(m.Client()).Runtime(account).Authorize(t.Context(), req); err != nil {
+	if err := gcpid.New(m.Client()).Runtime(account, m.Tokens()).Authorize(t.Context(), req); err != nil {
 		return err
 	}
 	resp, err := m.Client().Do(req)

@@ -78,7 +78,7 @@ func startFaulty(t testing.TB, l *lab.Lab, runtime, dir string) (*deployment.Dep
 			Transport: f, Timeout: 2 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	if runtime == "aws" {
+	if c.Google = (lab.Tokens{HTTP: c.HTTP}); runtime == "aws" {
 		c.Credentials = fromLambda(t, l)
 	}
 	d, err := deployment.New(t.Context(), c)

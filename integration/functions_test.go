@@ -184,7 +184,7 @@ func workersTokens(t testing.TB, l *lab.Lab) (google, outbound string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := gcpid.New(m.Client()).Runtime(worker).IDToken(t.Context(), "https://carnet.lab")
+	token, err := gcpid.New(m.Client()).Runtime(worker, m.Tokens()).IDToken(t.Context(), "https://carnet.lab")
 	if err != nil {
 		t.Fatal(err)
 	}

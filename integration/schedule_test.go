@@ -86,7 +86,7 @@ func readGCP(t *testing.T, l *lab.Lab) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, err := gcpid.New(m.Client()).Runtime(worker).Secret(t.Context(), gcpSecret+"/versions/latest")
+	text, _, err := gcpid.New(m.Client()).Runtime(worker, m.Tokens()).Secret(t.Context(), gcpSecret+"/versions/latest")
 	return text.Reveal(), err
 }
 

@@ -18,6 +18,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
 	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
+	googleplatform "carnet.dev/carnet/shared/exchange/gcpid/platform"
 	"carnet.dev/carnet/shared/mend"
 )
 
@@ -100,7 +101,7 @@ func (o *checkOptions) here(cmd *cobra.Command) (looker, error) {
 	config.Catalog = cmp.Or(o.catalog, config.Catalog)
 	config.Runtime = cmp.Or(o.runtime, config.Runtime)
 	// No audit records are kept: what a person checks by hand is on the screen.
-	config.Audit, config.Platform = io.Discard, platform.Credentials
+	config.Audit, config.Platform, config.Google = io.Discard, platform.Credentials, googleplatform.Metadata{}
 	d, err := deployment.New(cmd.Context(), config)
 	return here{d, config.Catalog}, err
 }

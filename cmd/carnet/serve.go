@@ -15,6 +15,7 @@ import (
 
 	"carnet.dev/carnet/shared/deployment"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
+	googleplatform "carnet.dev/carnet/shared/exchange/gcpid/platform"
 	"carnet.dev/carnet/shared/exchange/keep"
 )
 
@@ -65,7 +66,8 @@ func (o *serveOptions) run(cmd *cobra.Command, _ []string) error {
 	c.Catalog, c.Runtime = cmp.Or(o.catalog, c.Catalog), cmp.Or(o.runtime, c.Runtime)
 	// Nothing stands in front of a server that could vouch for a principal, or hold
 	// requests back.
-	c.Doors, c.Platform, c.Most = []deployment.Door{deployment.DoorToken}, platform.Credentials, atATime
+	c.Doors, c.Most = []deployment.Door{deployment.DoorToken}, atATime
+	c.Platform, c.Google = platform.Credentials, googleplatform.Metadata{}
 	d, err := deployment.New(cmd.Context(), c)
 	if err != nil {
 		return err

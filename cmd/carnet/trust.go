@@ -23,6 +23,7 @@ import (
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
 	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/exchange/gcpid"
+	googleplatform "carnet.dev/carnet/shared/exchange/gcpid/platform"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -199,7 +200,7 @@ func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Oper
 		return nil, err
 	}
 	config.Catalog = cmp.Or(dir, config.Catalog)
-	config.Audit, config.Platform = io.Discard, platform.Credentials
+	config.Audit, config.Platform, config.Google = io.Discard, platform.Credentials, googleplatform.Metadata{}
 	d, err := deployment.New(ctx, config)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/awsid/platform"
 	"carnet.dev/carnet/shared/exchange/destination/kinds"
+	googleplatform "carnet.dev/carnet/shared/exchange/gcpid/platform"
 	"carnet.dev/carnet/shared/wire"
 )
 
@@ -109,7 +110,7 @@ func (o *vendOptions) vend(cmd *cobra.Command, tenant, destination string) (*exc
 		return nil, err
 	}
 	config.Catalog, config.Runtime = cmp.Or(o.dir, config.Catalog), cmp.Or(o.runtime, config.Runtime)
-	config.Audit, config.Platform = cmd.ErrOrStderr(), platform.Credentials
+	config.Audit, config.Platform, config.Google = cmd.ErrOrStderr(), platform.Credentials, googleplatform.Metadata{}
 	d, err := deployment.New(cmd.Context(), config)
 	if err != nil {
 		return nil, err

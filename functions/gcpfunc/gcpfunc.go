@@ -18,6 +18,7 @@ import (
 	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
 
 	"carnet.dev/carnet/shared/deployment"
+	"carnet.dev/carnet/shared/exchange/gcpid/platform"
 	"carnet.dev/carnet/shared/schedule"
 )
 
@@ -30,6 +31,7 @@ func init() {
 		slog.Error("carnet cannot start", "error", err.Error())
 		os.Exit(1)
 	}
+	c.Google = platform.Metadata{}
 	start := &starter{config: c}
 	functions.HTTP("Vend", start.vend)
 	functions.HTTP("Schedule", start.schedule)

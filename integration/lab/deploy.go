@@ -49,7 +49,7 @@ func (l *Lab) DeployAs(ctx context.Context, c deployment.Config, identity string
 	if err != nil {
 		return nil, err
 	}
-	c.HTTP = machine.Client()
+	c.HTTP, c.Google = machine.Client(), machine.Tokens()
 	return deployment.New(ctx, c)
 }
 

@@ -7,6 +7,7 @@ package deployment
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,6 +59,8 @@ type Config struct {
 	// Platform finds the credentials of a process that is no Lambda. Nil: the
 	// environment has them.
 	Platform func(region string, client *http.Client) (aws.CredentialsProvider, error)
+	// Google gives the tokens of a process on Google Cloud. Required there.
+	Google gcpid.Tokens
 
 	// HTTP and Credentials replace what Transport and the platform give. The lab
 	// sets them for processes of its own.
@@ -220,7 +223,10 @@ func (c Config) runtime(cloud string, l *destination.Linker) (exchange.Identity,
 		if own.GCP.ServiceAccount == "" {
 			return nil, fmt.Errorf("carnet.yaml does not say who the runtime is on Google Cloud: write `runtime: {gcp: {service_account: …}}`")
 		}
-		return l.GCP.Runtime(own.GCP.ServiceAccount), nil
+		if c.Google == nil {
+			return nil, errNotGoogle
+		}
+		return l.GCP.Runtime(own.GCP.ServiceAccount, c.Google), nil
 	}
 	if own.AWS.Role == "" {
 		return nil, fmt.Errorf("carnet.yaml does not say who the runtime is on AWS: write `runtime: {aws: {role: …}}`")
@@ -231,6 +237,8 @@ func (c Config) runtime(cloud string, l *destination.Linker) (exchange.Identity,
 	}
 	return l.AWS.Runtime(own.AWS.Role, credentials), nil
 }
+
+var errNotGoogle = errors.New("this process has no service account of Google Cloud's: set CARNET_RUNTIME to aws, with a catalog in a folder or under s3://")
 
 // credentials are those that the process has on AWS.
 func (c Config) credentials(region string) (aws.CredentialsProvider, error) {

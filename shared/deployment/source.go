@@ -66,7 +66,10 @@ func (c Config) gcs(at string) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime := gcpid.New(c.HTTP).Runtime("the runtime")
+	if c.Google == nil {
+		return nil, errNotGoogle
+	}
+	runtime := gcpid.New(c.HTTP).Runtime("the runtime", c.Google)
 	return bucket.New(bucket.GCS{Bucket: name, HTTP: c.HTTP, Authorize: runtime.Authorize}, prefix), nil
 }
 

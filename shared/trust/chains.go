@@ -96,7 +96,7 @@ func link(runtime string, op *catalog.Operator, t *catalog.Tenant) (string, *exc
 	region := cmp.Or(op.Runtime.AWS.Region, op.Region)
 	l := &destination.Linker{AWS: awsid.New(awsid.Config{Region: region, HTTP: client}), GCP: gcpid.New(client), Operator: op, Unverified: true}
 	if runtime == "gcp" {
-		l.Runtime = l.GCP.Runtime(op.Runtime.GCP.ServiceAccount)
+		l.Runtime = l.GCP.Runtime(op.Runtime.GCP.ServiceAccount, nil)
 	} else {
 		l.Runtime = l.AWS.Runtime(op.Runtime.AWS.Role, awsid.Environment())
 	}

@@ -73,7 +73,7 @@ func (t *Tour) behindService(f *function) (*client.Client, error) {
 		return nil, err
 	}
 	url := t.lab.Service(f.Handler, "serviceAccount:"+workerAccount)
-	worker := gcpid.New(machine.Client()).Runtime(workerAccount)
+	worker := gcpid.New(machine.Client()).Runtime(workerAccount, machine.Tokens())
 	showing := func(audience string) func(context.Context) (string, error) {
 		return func(ctx context.Context) (string, error) {
 			token, err := worker.IDToken(ctx, audience)

@@ -1,67 +1,82 @@
 package gcpid
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/flight"
 )
 
-// Runtime is the process's own service account, whose tokens the metadata server
-// gives: on Cloud Functions and Cloud Run, on GKE with workload identity, on GCE.
-func (c *Cloud) Runtime(email string) *Identity {
+// Tokens are what the platform gives the process's own account. Every source is asked once,
+// and gives a token that no earlier asking has kept. What the platform says instead of yes is
+// an [oauth2.RetrieveError].
+type Tokens interface {
+	Access(scopes ...string) oauth2.TokenSource
+	ID(audience string) oauth2.TokenSource // the JWT, as AccessToken
+}
+
+// asking bounds how long one asking of the platform is waited for. A source knows no context:
+// callers leave by theirs, and whoever comes meanwhile joins.
+const asking = 20 * time.Second
+
+// Runtime is the process's own service account, which the platform gives tokens of: on Cloud
+// Functions and Cloud Run, on GKE with workload identity, on GCE.
+func (c *Cloud) Runtime(email string, from Tokens) *Identity {
+	p := &platform{account: email}
 	i := &Identity{cloud: c, email: email}
 	i.mint = func(ctx context.Context, ask Ask) (Token, error) {
-		return c.ownToken(ctx, exchange.Edge{From: "platform", To: email, Op: "metadata.token"}, ask.Scopes)
+		return p.ask(ctx, "metadata.token", strings.Join(ask.Scopes, ","), from.Access(ask.Scopes...), func(t *oauth2.Token) (time.Time, error) { return t.Expiry, nil })
 	}
 	i.mintID = func(ctx context.Context, audience string) (Token, error) {
-		return c.ownIDToken(ctx, exchange.Edge{From: "platform", To: email, Op: "metadata.identity"}, audience)
+		return p.ask(ctx, "metadata.identity", audience, from.ID(audience), c.ownExpiry)
 	}
 	return i
 }
 
-// metadata asks the server that each machine of Google's has at hand, over HTTP and at an
-// address that leads nowhere else. Without the header it answers nobody.
-// https://cloud.google.com/compute/docs/metadata/querying-metadata
-func (c *Cloud) metadata(ctx context.Context, what string, query url.Values, read reader, edge *exchange.Edge) error {
-	at := "http://" + cmp.Or(os.Getenv("GCE_METADATA_HOST"), "169.254.169.254") + "/computeMetadata/v1/instance/service-accounts/default/"
-	header := http.Header{"Metadata-Flavor": {"Google"}}
-	return c.send(ctx, http.MethodGet, at+what+"?"+query.Encode(), header, nil, read, edge)
+// A platform is asked for one token at a time of each kind.
+type platform struct {
+	account string
+	flights flight.Group[*oauth2.Token]
 }
 
-func (c *Cloud) ownToken(ctx context.Context, edge exchange.Edge, scopes []string) (Token, error) {
-	var answer exchangeAnswer // it has the same fields
-	err := c.metadata(ctx, "token", url.Values{"scopes": {strings.Join(scopes, ",")}}, into(&answer), &edge)
-	if err == nil && answer.AccessToken == "" {
-		err = errors.New("the metadata server's answer is not a token")
-	}
+func (p *platform) ask(ctx context.Context, op, what string, source oauth2.TokenSource, ends func(*oauth2.Token) (time.Time, error)) (Token, error) {
+	edge := exchange.Edge{From: "platform", To: p.account, Op: op}
+	t, err := p.flights.Do(ctx, op+" "+what, asking, func(context.Context) (*oauth2.Token, error) { return source.Token() })
 	if err != nil {
-		return Token{}, failed(err, edge, nil)
+		return Token{}, failed(refusedByPlatform(err), edge, nil)
 	}
-	return answer.token(nil), nil
+	end, err := ends(t)
+	return Token{Value: exchange.NewSecret(t.AccessToken), Expires: end}, exchange.AtEdge(err, edge, nil)
 }
 
-func (c *Cloud) ownIDToken(ctx context.Context, edge exchange.Edge, audience string) (Token, error) {
-	var token string
-	var expires time.Time
-	err := c.metadata(ctx, "identity", url.Values{"audience": {audience}, "format": {"full"}}, func(_ *http.Response, text []byte) (err error) {
-		token = string(text)
-		expires, err = expiry(token)
-		return err
-	}, &edge)
-	if err != nil {
-		return Token{}, failed(err, edge, nil)
+// refusedByPlatform keeps the status alone.
+func refusedByPlatform(err error) error {
+	var no *oauth2.RetrieveError
+	if !errors.As(err, &no) || no.Response == nil {
+		return withoutURL(err)
 	}
-	return Token{Value: exchange.NewSecret(token), Expires: c.clock.Ours(expires)}, nil
+	status := no.Response.StatusCode
+	return &upstreamError{status: status, code: strconv.Itoa(status), message: http.StatusText(status)}
+}
+
+// ownExpiry is when an ID token of the platform's ends: in an hour at the latest, which is all
+// that one lives, since the platform has not told us its clock.
+func (c *Cloud) ownExpiry(t *oauth2.Token) (time.Time, error) {
+	told, err := expiry(t.AccessToken)
+	if most := time.Now().Add(LongestToken); told.After(most) {
+		return most, err
+	}
+	return c.clock.Ours(told), err
 }
 
 // expiry reads when an ID token that Google just gave us ends. Its signature is
