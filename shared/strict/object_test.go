@@ -1,7 +1,6 @@
 package strict_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -72,18 +71,6 @@ func TestGetIsExact(t *testing.T) {
 	}
 }
 
-func TestAt(t *testing.T) {
-	text := []byte(`{"a":{"b":{"c":"x}\"{"},"b2":1},"\u0065":2,"list":[{"a":3}]}`)
-	if err := strict.Check(text); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{"a b c": `"x}\"{"`, "a b2": "1", "a b": `{"c":"x}\"{"}`, "a c": "", "e": "", "list a": "", "a b2 c": "", "none": ""} {
-		if got := strict.At(text, strings.Fields(path)...); string(got) != want {
-			t.Errorf("%s: %s", path, got)
-		}
-	}
-}
-
 func TestString(t *testing.T) {
 	for text, want := range map[string]string{`"a"`: "a", `""`: "", `"\u00e9\n"`: "é\n", `"é"`: "é"} {
 		if got, err := strict.String([]byte(text)); err != nil || got != want {
@@ -117,9 +104,6 @@ func FuzzParse(f *testing.F) {
 		for key, value := range want {
 			if v, ok := got.Get(key); !ok || string(v) != string(value) {
 				t.Fatalf("%q: %q is %q, not %q", text, key, v, value)
-			}
-			if v := strict.At(bytes.TrimSpace(text), key); v != nil && string(v) != string(value) {
-				t.Fatalf("%q: %q is %q to At, not %q", text, key, v, value)
 			}
 		}
 	})

@@ -6,16 +6,12 @@
 package functionurl
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,13 +51,13 @@ func (u URL) Stream(ctx context.Context, event json.RawMessage) (*events.LambdaF
 }
 
 // Invoke answers a URL of invoke mode BUFFERED. It makes the URL a handler that aws-lambda-go
-// calls as it is: one of any other kind costs a reading of the event and a reflection more.
+// calls as it is.
 func (u URL) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	a, err := u.serve(ctx, event)
 	if err != nil {
 		return nil, err
 	}
-	return a.frame(), nil
+	return json.Marshal(events.LambdaFunctionURLResponse{StatusCode: a.status, Headers: a.headers(), Body: a.body})
 }
 
 func (u URL) serve(ctx context.Context, event []byte) (*answer, error) {
@@ -87,61 +83,38 @@ func isFunctionURL(domain string) bool {
 // request makes an HTTP request of an event. The caller that IAM has verified is in the
 // event's authorizer; a header cannot name one.
 func request(ctx context.Context, event []byte) (*http.Request, error) {
-	event = bytes.TrimSpace(event)
-	if strict.Check(event) != nil {
+	var e events.LambdaFunctionURLRequest
+	if strict.Check(event) != nil || json.Unmarshal(event, &e) != nil {
 		return nil, ErrNotURL
 	}
-	e := read(event)
-	domain, path, method := e.string(strict.At(e.context, "domainName")), e.string(e.path), e.string(strict.At(e.context, "http", "method"))
-	if string(e.version) != `"2.0"` || method == "" || !isFunctionURL(domain) || !strings.HasPrefix(path, "/") {
+	domain, method := e.RequestContext.DomainName, e.RequestContext.HTTP.Method
+	body, err := body(e)
+	if err != nil || e.Version != "2.0" || method == "" || !isFunctionURL(domain) || !strings.HasPrefix(e.RawPath, "/") {
 		return nil, ErrNotURL
 	}
-	if who, err := caller.FromARN(e.string(strict.At(e.context, "authorizer", "iam", "userArn"))); err == nil {
-		ctx = api.WithPrincipal(ctx, who)
+	if a := e.RequestContext.Authorizer; a != nil && a.IAM != nil {
+		if who, err := caller.FromARN(a.IAM.UserARN); err == nil {
+			ctx = api.WithPrincipal(ctx, who)
+		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "https://"+domain+"/", nil)
+	r, err := http.NewRequestWithContext(ctx, method, "https://"+domain+"/", strings.NewReader(body))
 	if err != nil {
 		return nil, ErrNotURL
 	}
-	r.URL = at(r.URL, path)
-	r.URL.RawQuery = e.string(e.query)
-	r.Body = e.reader()
-	e.setHeaders(r.Header)
-	if e.broken {
-		return nil, ErrNotURL
+	r.URL = at(r.URL, e.RawPath)
+	r.URL.RawQuery = e.RawQueryString
+	for name, value := range e.Headers {
+		r.Header.Add(name, value)
 	}
 	return r, nil
 }
 
-// A urlEvent is what is wanted of an event, in its JSON, and whether what was read of it was
-// what it must be.
-type urlEvent struct {
-	version, path, query, context, headers, body, base64 json.RawMessage
-	broken                                               bool
-}
-
-// read picks out what is wanted, in one walk: to decode all of an event would be most of what
-// a warm request costs.
-func read(event []byte) (e urlEvent) {
-	for key, value := range strict.Members(event) {
-		switch string(key) {
-		case `"version"`:
-			e.version = value
-		case `"rawPath"`:
-			e.path = value
-		case `"rawQueryString"`:
-			e.query = value
-		case `"requestContext"`:
-			e.context = value
-		case `"headers"`:
-			e.headers = value
-		case `"body"`:
-			e.body = value
-		case `"isBase64Encoded"`:
-			e.base64 = value
-		}
+func body(e events.LambdaFunctionURLRequest) (string, error) {
+	if !e.IsBase64Encoded {
+		return e.Body, nil
 	}
-	return e
+	text, err := base64.StdEncoding.DecodeString(e.Body)
+	return string(text), err
 }
 
 // at is the event's place on a host. A path that is none, such as /%zz, stays as it is and
@@ -152,50 +125,6 @@ func at(host *url.URL, path string) *url.URL {
 		return &url.URL{Scheme: host.Scheme, Host: host.Host, Path: path}
 	}
 	return u
-}
-
-func (e *urlEvent) reader() io.ReadCloser {
-	text := e.string(e.body)
-	if string(e.base64) == "true" {
-		plain, err := base64.StdEncoding.DecodeString(text)
-		e.broken = e.broken || err != nil
-		text = string(plain)
-	}
-	b := new(body)
-	b.Reset(text)
-	return b
-}
-
-// A body is a text to read, in one piece of memory.
-type body struct{ strings.Reader }
-
-func (*body) Close() error { return nil }
-
-func (e *urlEvent) setHeaders(to http.Header) {
-	values := make([]string, 0, 16) // one array for all, as net/http has
-	for key, value := range strict.Members(e.headers) {
-		name := http.CanonicalHeaderKey(e.text(key))
-		values = append(values, e.text(value))
-		if n := len(values); to[name] == nil {
-			to[name] = values[n-1 : n : n]
-		} else {
-			to[name] = append(to[name], values[n-1])
-		}
-	}
-}
-
-// string is empty where there is none.
-func (e *urlEvent) string(value json.RawMessage) string {
-	if value == nil || string(value) == "null" {
-		return ""
-	}
-	return e.text(value)
-}
-
-func (e *urlEvent) text(value json.RawMessage) string {
-	s, err := strict.String(value)
-	e.broken = e.broken || err != nil
-	return s
 }
 
 // An answer is an http.ResponseWriter that keeps what is written, which is one document and
@@ -220,40 +149,4 @@ func (a *answer) headers() map[string]string {
 		all[name] = strings.Join(values, ",")
 	}
 	return all
-}
-
-// frame is what a buffered URL wants, as LambdaFunctionURLResponse of aws-lambda-go has it. It
-// is put together here, since the encoder's way with a map costs more than all the rest.
-func (a *answer) frame() []byte {
-	out := make([]byte, 0, len(a.body)*5/4+512)
-	out = append(out, `{"statusCode":`...)
-	out = strconv.AppendInt(out, int64(a.status), 10)
-	out = append(out, `,"headers":{`...)
-	for name, values := range a.header {
-		if out[len(out)-1] != '{' {
-			out = append(out, ',')
-		}
-		out = append(quoted(out, name), ':')
-		out = quoted(out, strings.Join(values, ","))
-	}
-	out = quoted(append(out, `},"body":`...), a.body)
-	return append(out, '}')
-}
-
-// quoted appends a string in JSON.
-func quoted(to []byte, s string) []byte {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	to = append(to, '"')
-	from := 0
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			to = append(append(to, s[from:i]...), '\\', c)
-			from = i + 1
-		case c < ' ':
-			to = fmt.Appendf(append(to, s[from:i]...), `\u%04x`, c)
-			from = i + 1
-		}
-	}
-	return append(append(to, s[from:]...), '"')
 }
