@@ -1,7 +1,6 @@
 package deployment
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -14,19 +13,16 @@ import (
 // written to standard output.
 func auditTo(w io.Writer) func(context.Context, exchange.Record) error {
 	var mu sync.Mutex
-	var line bytes.Buffer // of each record in turn
-	encoder := json.NewEncoder(&line)
 	return func(_ context.Context, r exchange.Record) error {
-		mu.Lock()
-		defer mu.Unlock()
-		line.Reset()
-		err := encoder.Encode(struct {
+		line, err := json.Marshal(struct {
 			Audit exchange.Record `json:"audit"`
 		}{r})
 		if err != nil {
 			return err
 		}
-		_, err = w.Write(line.Bytes())
+		mu.Lock()
+		defer mu.Unlock()
+		_, err = w.Write(append(line, '\n'))
 		return err
 	}
 }

@@ -37,9 +37,7 @@ func (s Secret) Digest() string { return digest([]byte(s.Reveal())) }
 
 func digest(text []byte) string {
 	sum := sha256.Sum256(text)
-	var digits [2 * sha256.Size]byte
-	hex.Encode(digits[:], sum[:])
-	return string(digits[:])
+	return hex.EncodeToString(sum[:])
 }
 
 // Format implements [fmt.Formatter], and so covers every verb.
