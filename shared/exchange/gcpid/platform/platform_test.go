@@ -1,12 +1,14 @@
 package platform_test
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ func on(t *testing.T, server http.HandlerFunc) *gcpid.Identity {
 	t.Helper()
 	s := httptest.NewServer(server)
 	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
 	t.Setenv("GCE_METADATA_HOST", s.Listener.Addr().String())
 	return gcpid.New(new(http.Client)).Runtime("f@p.iam.gserviceaccount.com", platform.Metadata{})
 }
@@ -111,5 +114,25 @@ func TestAServerOnABadDay(t *testing.T) {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
+	}
+}
+
+// TestAServerThatHangs holds the library, and nobody who asks for longer than it has time.
+func TestAServerThatHangs(t *testing.T) {
+	i := on(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := i.Authorize(ctx, &http.Request{Header: http.Header{}}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	all.Wait()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the last was back after %s", took)
 	}
 }
