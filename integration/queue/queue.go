@@ -3,9 +3,6 @@
 package queue
 
 import (
-	"context"
-	"time"
-
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/check/cause"
@@ -57,21 +54,9 @@ func (p *Place) About() catalog.About {
 
 // Link implements [destination.Place].
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
-	role := at.Role()
-	return destination.Linked{Longest: role.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-		policy, err := awsid.SessionPolicy([]awsid.Statement{p.statement(grant.Access)})
-		if err != nil {
-			return nil, err
-		}
-		s, err := role.Session(ctx, awsid.Ask{Policy: policy, Lifetime: lifetime})
-		if err != nil {
-			return nil, err
-		}
-		return &exchange.Credential{
-			Kind: Name, Principal: s.ARN, Expires: s.Expires, Trail: s.Trail, Session: &s.Session,
-			Place: map[string]string{"region": p.Region, "queue": p.Queue},
-		}, nil
-	}}, nil
+	return at.Sessions(Name, map[string]string{"region": p.Region, "queue": p.Queue}, func(grant exchange.Grant) (string, error) {
+		return awsid.SessionPolicy([]awsid.Statement{p.statement(grant.Access)})
+	}), nil
 }
 
 func (p *Place) statement(a exchange.Access) awsid.Statement {

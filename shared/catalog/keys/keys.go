@@ -32,15 +32,12 @@ type Key struct {
 	Inlined  Set    // a group: another set's keys, in this mapping
 	OneOf    []Set  // a group: exactly one of the sets stands, told by its first key
 
-	flag   string // of `catalog add`, where that is not the name
 	when   when
 	byHand bool
 	once   string
 	leaf   *leaf // of a scalar, or of each item of a list
 	list   bool
 	form   Form
-	inline Set
-	either []Set
 	rule   *rule
 	put    func(into, value any)
 	at     func(into any) any // where an inline set's keys go

@@ -3,6 +3,7 @@ package destination
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -106,23 +107,61 @@ type Prober interface {
 	Probes(At, []Other) []Probe
 }
 
-// TokenCredential is an access token as a credential.
-func TokenCredential(kind string, end *gcpid.Identity, t gcpid.Token, scopes []string, place map[string]string) *exchange.Credential {
-	return &exchange.Credential{
-		Kind: kind, Principal: end.Principal(), Expires: t.Expires, Place: place, Trail: t.Trail,
-		Token: &exchange.Token{AccessToken: t.Value, Scopes: scopes},
+// Sessions vends sessions of the place's role, under the policy that a grant compiles to.
+func (a At) Sessions(kind string, place map[string]string, policy func(exchange.Grant) (string, error)) Linked {
+	role := a.Role()
+	return Linked{Longest: role.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
+		text, err := policy(grant)
+		if err != nil {
+			return nil, err
+		}
+		s, err := role.Session(ctx, awsid.Ask{Policy: text, Lifetime: lifetime})
+		if err != nil {
+			return nil, packed(err, grant.Prefixes)
+		}
+		return &exchange.Credential{Kind: kind, Principal: s.ARN, Expires: s.Expires, Place: place, Trail: s.Trail, Session: &s.Session}, nil
+	}}
+}
+
+// packed says which prefix to drop where AWS finds the policy too large once it has packed it,
+// which nobody can tell beforehand: how it packs is not published.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func packed(err error, prefixes []string) error {
+	var edge *exchange.EdgeError
+	if !errors.As(err, &edge) || edge.Code != "PackedPolicyTooLarge" || len(prefixes) == 0 {
+		return err
 	}
+	told := *edge
+	told.Err = fmt.Errorf("%w: drop some of the %d prefixes, %q first, or grant the folder above them", edge.Err, len(prefixes), longest(prefixes))
+	return &told
+}
+
+// Tokens vends access tokens of the place's account, as a grant asks for them.
+func (a At) Tokens(kind string, place map[string]string, ask func(exchange.Grant) (gcpid.Ask, error)) Linked {
+	account := a.Account()
+	return Linked{Longest: account.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
+		asked, err := ask(grant)
+		if err != nil {
+			return nil, err
+		}
+		asked.Lifetime = lifetime
+		t, err := account.AccessToken(ctx, asked)
+		if err != nil {
+			return nil, err
+		}
+		return &exchange.Credential{Kind: kind, Principal: account.Principal(), Expires: t.Expires, Place: place, Trail: t.Trail,
+			Token: &exchange.Token{AccessToken: t.Value, Scopes: asked.Scopes}}, nil
+	}}
 }
 
 // TooLong refuses a grant that a cloud does not take, and says which prefix to drop: the longest
 // frees the most.
 func TooLong(what string, size, most int, prefixes []string) error {
 	return fmt.Errorf("%w: %d prefixes make a %s of %d characters, and the cloud takes %d: drop some, %q first, or grant the folder above them",
-		exchange.ErrBadRequest, len(prefixes), what, size, most, Longest(prefixes))
+		exchange.ErrBadRequest, len(prefixes), what, size, most, longest(prefixes))
 }
 
-// Longest is the longest prefix.
-func Longest(prefixes []string) string {
+func longest(prefixes []string) string {
 	return slices.MaxFunc(prefixes, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 }
 

@@ -6,9 +6,6 @@
 package bigquery
 
 import (
-	"context"
-	"time"
-
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/exchange"
@@ -54,22 +51,14 @@ func (p *Place) About() catalog.About {
 
 // Link implements [destination.Place].
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
-	account := at.Account()
-	return destination.Linked{Longest: account.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-		return p.mint(ctx, account, grant.Access, lifetime)
-	}}, nil
-}
-
-func (p *Place) mint(ctx context.Context, account *gcpid.Identity, access exchange.Access, lifetime time.Duration) (*exchange.Credential, error) {
-	scopes := scopes(access)
-	if scopes == nil {
-		return nil, destination.Nothing(p.Project + "." + p.Dataset)
-	}
-	t, err := account.AccessToken(ctx, gcpid.Ask{Scopes: scopes, Lifetime: lifetime})
-	if err != nil {
-		return nil, err
-	}
-	return destination.TokenCredential(Name, account, t, scopes, map[string]string{"project": p.Project, "dataset": p.Dataset}), nil
+	place := map[string]string{"project": p.Project, "dataset": p.Dataset}
+	return at.Tokens(Name, place, func(grant exchange.Grant) (gcpid.Ask, error) {
+		scopes := scopes(grant.Access)
+		if scopes == nil {
+			return gcpid.Ask{}, destination.Nothing(p.Project + "." + p.Dataset)
+		}
+		return gcpid.Ask{Scopes: scopes}, nil
+	}), nil
 }
 
 // scopes: insertdata streams rows in and does nothing else; load jobs and

@@ -6,10 +6,8 @@
 package gcs
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
@@ -70,23 +68,10 @@ func (p *Place) Fits() error {
 
 // Link implements [destination.Place].
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
-	account := at.Account()
-	return destination.Linked{Longest: account.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-		return p.mint(ctx, account, grant, lifetime)
-	}}, nil
-}
-
-func (p *Place) mint(ctx context.Context, account *gcpid.Identity, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-	boundary, err := p.boundary(grant)
-	if err != nil {
-		return nil, err
-	}
-	scopes := []string{narrowable}
-	t, err := account.AccessToken(ctx, gcpid.Ask{Scopes: scopes, Boundary: boundary, Lifetime: lifetime})
-	if err != nil {
-		return nil, err
-	}
-	return destination.TokenCredential(Name, account, t, scopes, map[string]string{"bucket": p.Bucket}), nil
+	return at.Tokens(Name, map[string]string{"bucket": p.Bucket}, func(grant exchange.Grant) (gcpid.Ask, error) {
+		boundary, err := p.boundary(grant)
+		return gcpid.Ask{Scopes: []string{narrowable}, Boundary: boundary}, err
+	}), nil
 }
 
 // boundary compiles the grant: one rule whose condition names every prefix, since

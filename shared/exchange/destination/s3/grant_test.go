@@ -144,18 +144,3 @@ func TestTheKeyIsS3sToUse(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
-
-// TestPackedPolicies: only AWS knows how large a policy is in the end, and the refusal says
-// what to do about it.
-func TestPackedPolicies(t *testing.T) {
-	refused := &exchange.EdgeError{Code: "PackedPolicyTooLarge", Reason: exchange.Refused, Err: errors.New("Packed size of session tags consumes 112% of allotted space.")}
-	err := packed(refused, []string{"a/", "a-long-folder/"})
-	var edge *exchange.EdgeError
-	if !errors.As(err, &edge) || edge.Code != refused.Code || !strings.Contains(err.Error(), `"a-long-folder/" first`) || !strings.Contains(err.Error(), "112%") {
-		t.Errorf("%v", err)
-	}
-	other := &exchange.EdgeError{Code: "AccessDenied", Err: errors.New("no")}
-	if got := packed(other, []string{"a/"}); got != error(other) {
-		t.Errorf("%v became %v", other, got)
-	}
-}

@@ -5,11 +5,7 @@
 package s3
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
@@ -68,25 +64,7 @@ func (p *Place) Fits() error {
 
 // Link implements [destination.Place].
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
-	role := at.Role()
-	return destination.Linked{Longest: role.Longest(), Mint: func(ctx context.Context, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-		return p.mint(ctx, role, grant, lifetime)
-	}}, nil
-}
-
-func (p *Place) mint(ctx context.Context, role *awsid.Identity, grant exchange.Grant, lifetime time.Duration) (*exchange.Credential, error) {
-	policy, err := p.policy(grant)
-	if err != nil {
-		return nil, err
-	}
-	s, err := role.Session(ctx, awsid.Ask{Policy: policy, Lifetime: lifetime})
-	if err != nil {
-		return nil, packed(err, grant.Prefixes)
-	}
-	return &exchange.Credential{
-		Kind: Name, Principal: s.ARN, Expires: s.Expires, Trail: s.Trail, Session: &s.Session,
-		Place: map[string]string{"region": p.Region, "bucket": p.Bucket},
-	}, nil
+	return at.Sessions(Name, map[string]string{"region": p.Region, "bucket": p.Bucket}, p.policy), nil
 }
 
 func (p *Place) policy(grant exchange.Grant) (string, error) {
@@ -154,17 +132,4 @@ func (p *Place) key(a exchange.Access) awsid.Statement {
 		actions = []string{"kms:GenerateDataKey", "kms:Decrypt"}
 	}
 	return awsid.Allow([]string{p.KMSKey}, actions...).If("StringEquals", "kms:ViaService", "s3."+p.Region+"."+awsid.DNSSuffix(p.Region))
-}
-
-// packed says which prefix to drop where AWS finds the policy too large once it has packed it,
-// which nobody can tell beforehand: how it packs is not published.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-func packed(err error, prefixes []string) error {
-	var edge *exchange.EdgeError
-	if !errors.As(err, &edge) || edge.Code != "PackedPolicyTooLarge" {
-		return err
-	}
-	told := *edge
-	told.Err = fmt.Errorf("%w: drop some of the %d prefixes, %q first, or grant the folder above them", edge.Err, len(prefixes), destination.Longest(prefixes))
-	return &told
 }
