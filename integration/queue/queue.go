@@ -19,10 +19,14 @@ const Name = "queue"
 // Kind returns the kind, for the functions' list.
 func Kind() destination.Kind {
 	return destination.Kind{
-		Kind:    catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys()},
+		Kind:    catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys},
 		Hosts:   func(host string) bool { service, ok := awsid.ServiceOf(host); return ok && service == "sqs" },
-		Answers: []cause.Rule{{Ops: "sqs", Means: []cause.Cause{{Code: "queue_missing", Side: cause.Far, Says: "there is no such queue"}}}},
+		Answers: answers,
 	}
+}
+
+func answers() []cause.Rule {
+	return []cause.Rule{{Ops: "sqs", Means: []cause.Cause{{Code: "queue_missing", Side: cause.Far, Says: "there is no such queue"}}}}
 }
 
 // A Place is a queue and the role that may use it.

@@ -139,9 +139,9 @@ func (e End) Bound() Binding {
 // A Kind is one kind of place, as files have it.
 type Kind struct {
 	Name string
-	// New makes an empty place, a pointer to what Keys was declared for.
+	// New makes an empty place, a pointer to what Keys are declared for.
 	New  func() Place
-	Keys keys.Set
+	Keys func() keys.Set
 	// Shortest and Longest are what `lifetime:` takes. 0: what sessions and access tokens take,
 	// 15 minutes and 12 hours.
 	Shortest, Longest time.Duration

@@ -25,11 +25,11 @@ const awsPath = `([!-#%-)+-.0->@-~]+/)*`
 // RoleARN is a role's: its name has 64 characters of [\w+=,.@-], after a path.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func RoleARN() keys.Grammar {
-	return keys.Grammar{Name: "the ARN of a role", Example: "arn:aws:iam::111122223333:role/NAME", Pattern: `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/` + awsPath + `[A-Za-z0-9_+=,.@-]{1,64}$`}
+	return keys.Grammar{Name: "the ARN of a role", Example: "arn:aws:iam::111122223333:role/NAME", Pattern: `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/` + awsPath + `[A-Za-z0-9_+=,.@-]+$`, Last: 64}
 }
 
 func principalARN() keys.Grammar {
-	return keys.Grammar{Name: "the ARN of a role or a user", Example: "arn:aws:iam::111122223333:role/NAME", Pattern: `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/` + awsPath + `[A-Za-z0-9_+=,.@-]{1,64}$`}
+	return keys.Grammar{Name: "the ARN of a role or a user", Example: "arn:aws:iam::111122223333:role/NAME", Pattern: `^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(role|user)/` + awsPath + `[A-Za-z0-9_+=,.@-]+$`, Last: 64}
 }
 
 // Account is a service account's email. A name of one's own has 6 to 30 characters; the accounts
@@ -39,7 +39,7 @@ func principalARN() keys.Grammar {
 func Account() keys.Grammar {
 	return keys.Grammar{
 		Name: "the email of a service account", Example: "acme-share@acme-prod.iam.gserviceaccount.com",
-		Pattern: `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]{0,252}\.iam|[a-z0-9][a-z0-9.-]{0,252}@(appspot|developer|cloudbuild|cloudservices))\.gserviceaccount\.com$`,
+		Pattern: `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*\.iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))\.gserviceaccount\.com$`, Most: 320,
 	}
 }
 
@@ -57,7 +57,7 @@ func provider() keys.Grammar {
 	return keys.Grammar{
 		Name:    "a provider's resource name with the project's number",
 		Example: "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
-		Pattern: `^//iam\.googleapis\.com/projects/[0-9]{1,32}/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$`,
+		Pattern: `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{3}[a-z0-9-]+$`, Last: 32,
 	}
 }
 
@@ -87,7 +87,7 @@ func Secret() keys.Grammar {
 func delivered() keys.Grammar {
 	return keys.Grammar{
 		Name: "the ARN of a secret of Secrets Manager, or a secret of Secret Manager", Example: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:NAME-AbCdEf, or projects/P/secrets/NAME",
-		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]{1,255})$`,
+		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]+)$`, Most: 512,
 	}
 }
 

@@ -225,7 +225,7 @@ func (k Kind) destinationKeys() keys.Set {
 	}
 	return append(keys.Set{
 		keys.Word("kind", func(d *Destination) *string { return &d.Kind }, k.Name).ByHand(),
-		keys.Into(func(d *Destination) any { return d.Place }, k.Keys),
+		keys.Into(func(d *Destination) any { return d.Place }, k.Keys()),
 	}, commonKeys(k.Shortest, k.Longest)...)
 }
 

@@ -161,7 +161,7 @@ func (c Config) assemble(source source, linker *destination.Linker) *Deployment 
 	if out == nil {
 		out = os.Stdout
 	}
-	tenants := newTenants(c.Kinds.Catalog(), source, linker, d.reach)
+	tenants := newTenants(c.Kinds, source, linker, d.reach)
 	d.Broker = &exchange.Broker{Tenants: tenants, Audit: auditTo(out)}
 	d.Check = &check.Checker{Tenant: tenants.parsed, Linker: linker, Kinds: c.Kinds, Audit: d.Broker.Audit}
 	ready := func(ctx context.Context) error {

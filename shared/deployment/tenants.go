@@ -21,7 +21,7 @@ const linkedTenants = 10_000
 // tenants links tenants on demand and keeps each as long as its file stays as it
 // was. It implements [exchange.Tenants].
 type tenants struct {
-	kinds  *catalog.Kinds
+	kinds  func() *catalog.Kinds // declared with the first tenant
 	source catalog.Source
 	linker *destination.Linker
 	linked *lru.Cache[string, linked]
@@ -36,12 +36,12 @@ type linked struct {
 	tenant  *exchange.Tenant
 }
 
-func newTenants(kinds *catalog.Kinds, source catalog.Source, linker *destination.Linker, first func()) *tenants {
+func newTenants(kinds destination.Kinds, source catalog.Source, linker *destination.Linker, first func()) *tenants {
 	cache, err := lru.New[string, linked](linkedTenants)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &tenants{kinds: kinds, source: source, linker: linker, linked: cache, first: first}
+	return &tenants{kinds: sync.OnceValue(kinds.Catalog), source: source, linker: linker, linked: cache, first: first}
 }
 
 // Tenant implements [exchange.Tenants].
@@ -83,7 +83,7 @@ func (t *tenants) parsed(ctx context.Context, name string) (*catalog.Tenant, err
 	if err != nil {
 		return nil, err
 	}
-	return t.kinds.ParseTenant(file, text)
+	return t.kinds().ParseTenant(file, text)
 }
 
 // linkOnce links a version of a file once, whoever comes meanwhile: two copies would each
@@ -103,7 +103,7 @@ func (t *tenants) linkOnce(name, version, file string, text []byte) (*exchange.T
 }
 
 func (t *tenants) link(file string, text []byte) (*exchange.Tenant, error) {
-	parsed, err := t.kinds.ParseTenant(file, text)
+	parsed, err := t.kinds().ParseTenant(file, text)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func newShelved(s *shelf) (t *tenants, coldStarts *int) {
 	aws := awsid.New(awsid.Config{Region: "eu-west-1"})
 	l := &destination.Linker{AWS: aws, GCP: gcpid.New(nil), Operator: op, Runtime: aws.Runtime("arn:aws:iam::111122223333:role/f", nil)}
 	coldStarts = new(int)
-	return newTenants(kinds.All().Catalog(), s, l, func() { *coldStarts++ }), coldStarts
+	return newTenants(kinds.All(), s, l, func() { *coldStarts++ }), coldStarts
 }
 
 // TestAnyNumberOfTenants: the memory is bounded, and one that was dropped is linked again.

@@ -16,6 +16,9 @@ type Grammar struct {
 	Example string
 	Pattern string // read alike by Go and by JavaScript: it stands in the JSON Schema too
 	Most    int    // characters; 0 where the pattern bounds them
+	// Last is how many characters may follow the last slash, where the pattern ends in +$. To count
+	// them in the expression would make it slow to compile.
+	Last int
 
 	// Refuses says why a string is refused that could be meant, and what to write: it is asked
 	// before the pattern. Nil: the pattern says all.
@@ -33,7 +36,7 @@ func (g Grammar) Check(s string) error {
 			return fmt.Errorf("%q %w", s, err)
 		}
 	}
-	if g.Most > 0 && len(s) > g.Most || !pattern(g.Pattern).MatchString(s) {
+	if g.Most > 0 && len(s) > g.Most || g.Last > 0 && len(s)-strings.LastIndex(s, "/")-1 > g.Last || !pattern(g.Pattern).MatchString(s) {
 		return fmt.Errorf("%q is not %s: write it like %s", s, g.Name, g.Example)
 	}
 	return nil
@@ -51,27 +54,24 @@ func pattern(text string) *regexp.Regexp {
 	return p.(*regexp.Regexp)
 }
 
-// A leaf is how one scalar is written.
+// A leaf is how one scalar is written. What only an error or a schema says is made when it is
+// asked for, since every start declares all keys.
 type leaf struct {
-	tags    []string // what YAML may take it for
-	want    string   // completes "write"
+	tag    string        // what YAML takes it for
+	want   func() string // completes "write"
+	value  func(text string) (any, error)
+	schema func() object
+
 	example string
-	empty   string                         // completes "KEY …"
-	value   func(text string) (any, error) // the error completes "KEY …"
-	schema  object
+	empty   string   // why an empty one is refused: completes "KEY …"
+	words   []string // that it is one of
 }
 
+const aString = "a string"
+
 func (g Grammar) leaf() *leaf {
-	schema := object{"type": "string", "examples": []string{g.Example}}
-	if g.Pattern != "" {
-		schema["pattern"] = g.Pattern
-	} else {
-		schema["minLength"] = 1
-	}
-	if g.Most > 0 {
-		schema["maxLength"] = g.Most
-	}
-	return &leaf{tags: []string{"!!str"}, want: "a string", example: g.Example, empty: g.Empty, schema: schema, value: func(text string) (any, error) {
+	l := &leaf{tag: "!!str", want: func() string { return aString }, example: g.Example, empty: g.Empty}
+	l.value = func(text string) (any, error) {
 		if err := g.Check(text); err != nil {
 			return nil, err
 		}
@@ -79,66 +79,75 @@ func (g Grammar) leaf() *leaf {
 			text = g.Clean(text)
 		}
 		return text, nil
+	}
+	l.schema = func() object {
+		schema := object{"type": "string", "examples": []string{g.Example}}
+		if g.Last > 0 {
+			schema["pattern"] = fmt.Sprintf("%s{1,%d}$", strings.TrimSuffix(g.Pattern, "+$"), g.Last)
+		} else if g.Pattern != "" {
+			schema["pattern"] = g.Pattern
+		} else {
+			schema["minLength"] = 1
+		}
+		if g.Most > 0 {
+			schema["maxLength"] = g.Most
+		}
+		return schema
+	}
+	return l
+}
+
+// parsed is a leaf of another form than text: parse says false of what is none.
+func parsed(tag, example string, want func() string, schema object, parse func(string) (any, bool)) *leaf {
+	return &leaf{tag: tag, example: example, want: want, schema: func() object { return schema }, value: func(text string) (any, error) {
+		if v, ok := parse(text); ok {
+			return v, nil
+		}
+		return nil, fmt.Errorf("is %q: write %s", text, want())
 	}}
 }
 
 func oneOf(words []string) *leaf {
-	return &leaf{tags: []string{"!!str"}, want: "a string", example: words[0], schema: object{"enum": words}, value: func(text string) (any, error) {
-		if !slices.Contains(words, text) {
-			return nil, fmt.Errorf("is %q: write %s", text, Either(words))
-		}
-		return text, nil
-	}}
+	l := parsed("!!str", words[0], func() string { return Either(words) }, object{"enum": words}, func(text string) (any, bool) {
+		return text, slices.Contains(words, text)
+	})
+	l.words = words
+	return l
 }
 
 // flag takes true or false, in these letters: YAML has True and TRUE as well, and a tenant
 // must not be served because of how somebody wrote that it is disabled.
 func flag() *leaf {
-	const want = "true or false"
-	return &leaf{tags: []string{"!!bool"}, want: want, example: "true", schema: object{"type": "boolean"}, value: func(text string) (any, error) {
-		if text != "true" && text != "false" {
-			return nil, fmt.Errorf("is %s: write %s", text, want)
-		}
-		return text == "true", nil
-	}}
+	return parsed("!!bool", "true", func() string { return "true or false" }, object{"type": "boolean"}, func(text string) (any, bool) {
+		return text == "true", text == "true" || text == "false"
+	})
 }
 
 func number(least, most int) *leaf {
-	want := fmt.Sprintf("a number from %d to %d", least, most)
-	schema := object{"type": "integer", "minimum": least, "maximum": most}
-	return &leaf{tags: []string{"!!int"}, want: want, example: strconv.Itoa(least), schema: schema, value: func(text string) (any, error) {
+	want := func() string { return fmt.Sprintf("a number from %d to %d", least, most) }
+	return parsed("!!int", "1", want, object{"type": "integer", "minimum": least, "maximum": most}, func(text string) (any, bool) {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < least || n > most {
-			return nil, fmt.Errorf("is %q: write %s", text, want)
-		}
-		return n, nil
-	}}
+		return n, err == nil && n >= least && n <= most
+	})
 }
 
 const durations = `^([0-9]+h)?([0-9]+m)?([0-9]+s)?$`
 
 func duration(least, most time.Duration) *leaf {
-	want := fmt.Sprintf("a duration from %s to %s, such as 45m", least, most)
+	want := func() string { return fmt.Sprintf("a duration from %s to %s, such as 45m", least, most) }
 	schema := object{"type": "string", "pattern": durations, "minLength": 2, "examples": []string{"45m"}}
-	return &leaf{tags: []string{"!!str"}, want: want, example: "45m", schema: schema, value: func(text string) (any, error) {
+	return parsed("!!str", "45m", want, schema, func(text string) (any, bool) {
 		d, err := time.ParseDuration(text)
-		if err != nil || !pattern(durations).MatchString(text) || d < least || d > most {
-			return nil, fmt.Errorf("is %q: write %s", text, want)
-		}
-		return d, nil
-	}}
+		return d, err == nil && d >= least && d <= most && pattern(durations).MatchString(text)
+	})
 }
 
 func date() *leaf {
-	const want = "a day, such as 2026-11-20"
 	schema := object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`}
-	return &leaf{tags: []string{"!!str", "!!timestamp"}, want: want, example: "2026-11-20", schema: schema, value: func(text string) (any, error) {
+	return parsed("!!timestamp", "2026-11-20", func() string { return "a day, such as 2026-11-20" }, schema, func(text string) (any, bool) {
 		day, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			return nil, fmt.Errorf("is %q: write %s", text, want)
-		}
-		return day, nil
-	}}
+		return day, err == nil
+	})
 }
 
 // Either lists words as a sentence does: read, write or read_write.

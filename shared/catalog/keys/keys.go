@@ -11,7 +11,6 @@
 package keys
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -221,13 +220,10 @@ func (k Key) Example() string {
 func (k Key) IsList() bool { return k.list }
 
 // IsFlag tells whether the value is true or false.
-func (k Key) IsFlag() bool { return k.leaf != nil && k.leaf.schema["type"] == "boolean" }
+func (k Key) IsFlag() bool { return k.leaf != nil && k.leaf.tag == "!!bool" }
 
 // Words are those that a key of a few words takes.
-func (k Key) Words() []string {
-	words, _ := k.leaf.schema["enum"].([]string)
-	return words
-}
+func (k Key) Words() []string { return k.leaf.words }
 
 // Check says what is wrong with an answer that somebody typed: it completes "KEY …".
 func (k Key) Check(answer string) error {
@@ -239,7 +235,7 @@ func (k Key) Check(answer string) error {
 func (k Key) YAML(values ...string) string {
 	var list []string
 	for _, v := range values {
-		if slices.Contains(k.leaf.tags, "!!str") {
+		if k.leaf.tag == "!!str" {
 			v = Scalar(v)
 		}
 		list = append(list, v)

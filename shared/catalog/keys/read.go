@@ -75,8 +75,8 @@ func (m *Mapping) valueOf(key string) string {
 // since YAML would change what was written: 012345678901 is no account.
 func (k Key) scalar(m *Mapping, n *yaml.Node, into any) {
 	switch {
-	case n.Kind != yaml.ScalarNode || !slices.Contains(k.leaf.tags, n.Tag):
-		m.bad(k.Name, n, "%s: %s is %s: write %s%s", m.What, k.Name, kindOf(n), k.leaf.want, k.quoted(n))
+	case n.Kind != yaml.ScalarNode || !k.leaf.takes(n.Tag):
+		m.bad(k.Name, n, "%s: %s is %s: write %s%s", m.What, k.Name, kindOf(n), k.leaf.want(), k.quoted(n))
 		return
 	case n.Value == "":
 		m.bad(k.Name, n, "%s: %s %s", m.What, k.Name, cmp.Or(k.leaf.empty, "is empty: write its value, or take the key out"))
@@ -90,8 +90,13 @@ func (k Key) scalar(m *Mapping, n *yaml.Node, into any) {
 	k.put(into, v)
 }
 
+// takes tells whether YAML takes a scalar for what it must be. A quoted day is a day.
+func (l *leaf) takes(tag string) bool {
+	return tag == l.tag || l.tag == "!!timestamp" && tag == "!!str"
+}
+
 func (k Key) quoted(n *yaml.Node) string {
-	if k.leaf.want == "a string" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+	if k.leaf.tag == "!!str" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
 		return ", \"" + n.Value + "\""
 	}
 	return ""

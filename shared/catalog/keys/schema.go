@@ -57,18 +57,17 @@ func (k Key) schema() object {
 	case k.form != nil:
 		s = maps.Clone(k.form.Schema())
 	case k.list:
-		s = object{"type": "array", "items": k.leaf.schema, "minItems": 1}
+		s = object{"type": "array", "items": k.leaf.schema(), "minItems": 1}
 	default:
-		s = maps.Clone(k.leaf.schema)
+		s = maps.Clone(k.leaf.schema())
 	}
 	if k.Sentence != "" {
 		s["description"] = k.Sentence
 	}
 	if k.Default != "" {
-		if v, err := k.leaf.value(k.Default); err == nil && k.leaf.schema["type"] == "integer" {
+		s["default"] = k.Default
+		if v, err := k.leaf.value(k.Default); err == nil && k.leaf.tag == "!!int" {
 			s["default"] = v
-		} else {
-			s["default"] = k.Default
 		}
 	}
 	return s

@@ -21,8 +21,8 @@ type Kind struct {
 	catalog.Kind
 	// Hosts tells which hosts the kind itself calls. Nil: none but those of [awsid] and [gcpid].
 	Hosts func(host string) bool
-	// Answers say what the refusals of the kind's own calls mean.
-	Answers []cause.Rule
+	// Answers say what the refusals of the kind's own calls mean. Nil: it makes none.
+	Answers func() []cause.Rule
 	// Env gives a login as the variables that the place's own tools read. Nil: it gives none.
 	Env func(*exchange.Credential) [][2]string
 	// Outlives says what goes on when a credential has expired. Empty: nothing does.
@@ -60,7 +60,9 @@ func (ks Kinds) Host(host string) bool {
 func (ks Kinds) Answers() []cause.Rule {
 	var all []cause.Rule
 	for _, k := range ks {
-		all = append(all, k.Answers...)
+		if k.Answers != nil {
+			all = append(all, k.Answers()...)
+		}
 	}
 	return all
 }

@@ -18,7 +18,7 @@ const Name = "bigquery"
 
 // Kind returns the kind.
 func Kind() destination.Kind {
-	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys()}}
+	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys}}
 }
 
 // A Place is a dataset and the service account that may use it.

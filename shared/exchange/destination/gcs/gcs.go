@@ -32,7 +32,7 @@ const narrowable = "https://www.googleapis.com/auth/cloud-platform"
 
 // Kind returns the kind.
 func Kind() destination.Kind {
-	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys()}}
+	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys}}
 }
 
 // A Place is a bucket and the service account that may use it.
@@ -52,7 +52,7 @@ func placeKeys() keys.Set {
 
 // https://cloud.google.com/storage/docs/buckets#naming
 func bucket() keys.Grammar {
-	return keys.Grammar{Name: "the name of a bucket", Example: "acme-drop", Pattern: `^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`}
+	return keys.Grammar{Name: "the name of a bucket", Example: "acme-drop", Pattern: `^[a-z0-9][a-z0-9._-]+[a-z0-9]$`, Most: 222}
 }
 
 // About implements [catalog.Place].

@@ -18,7 +18,7 @@ func TestTheDocsListTheKeys(t *testing.T) {
 	table(t, "catalog.md", "destination", catalog.CommonKeys())
 	table(t, "catalog.md", "carnet", catalog.OperatorKeys())
 	for _, kind := range kinds.All() {
-		table(t, "destinations/"+kind.Name+".md", kind.Name, kind.Keys)
+		table(t, "destinations/"+kind.Name+".md", kind.Name, kind.Keys())
 	}
 }
 

@@ -32,9 +32,9 @@ const shortest, longest = 15 * time.Minute, time.Hour
 // Kind returns the kind.
 func Kind() destination.Kind {
 	return destination.Kind{
-		Kind:     catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys(), Shortest: shortest, Longest: longest},
+		Kind:     catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys, Shortest: shortest, Longest: longest},
 		Hosts:    hosts,
-		Answers:  answers(),
+		Answers:  answers,
 		Env:      env,
 		Outlives: "A Redshift password gates the login alone: a connection that is open stays open.",
 	}
@@ -107,7 +107,7 @@ func (p *Place) dataAPIAlone() error {
 
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_CreateCluster.html
 func home() keys.Grammar {
-	return keys.Grammar{Name: "the name of a cluster or workgroup", Example: "acme-warehouse", Pattern: `^[a-z][a-z0-9-]{0,62}$`}
+	return keys.Grammar{Name: "the name of a cluster or workgroup", Example: "acme-warehouse", Pattern: `^[a-z][a-z0-9-]*$`, Most: 63}
 }
 
 // inDatabase: 1 to 64 characters that begin with a letter or underscore, for databases,

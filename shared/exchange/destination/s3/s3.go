@@ -19,7 +19,7 @@ const Name = "s3"
 
 // Kind returns the kind.
 func Kind() destination.Kind {
-	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys()}}
+	return destination.Kind{Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys}}
 }
 
 // A Place is a bucket and the role that may use it.
@@ -43,7 +43,7 @@ func placeKeys() keys.Set {
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func bucket() keys.Grammar {
-	return keys.Grammar{Name: "the name of a bucket", Example: "acme-lake", Pattern: `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`}
+	return keys.Grammar{Name: "the name of a bucket", Example: "acme-lake", Pattern: `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`, Most: 63}
 }
 
 func kmsKey() keys.Grammar {

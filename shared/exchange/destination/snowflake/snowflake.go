@@ -39,11 +39,11 @@ const shortest, longest = time.Minute, time.Hour
 // Kind returns the kind.
 func Kind() destination.Kind {
 	return destination.Kind{
-		Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys(), Shortest: shortest, Longest: longest},
+		Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys, Shortest: shortest, Longest: longest},
 		Hosts: func(host string) bool { // a check alone
 			return strings.HasSuffix(host, ".snowflakecomputing.com") || strings.HasSuffix(host, ".snowflakecomputing.cn")
 		},
-		Answers:  answers(),
+		Answers:  answers,
 		Env:      env,
 		Outlives: "A Snowflake token gates the login alone: a session that is open stays open.",
 	}
@@ -97,7 +97,7 @@ func account() keys.Grammar {
 }
 
 func user() keys.Grammar {
-	return keys.Grammar{Name: "the name of a Snowflake user", Example: "CARNET_SYNC", Pattern: `^[A-Za-z_][A-Za-z0-9_$.@-]{0,254}$`}
+	return keys.Grammar{Name: "the name of a Snowflake user", Example: "CARNET_SYNC", Pattern: `^[A-Za-z_][A-Za-z0-9_$.@-]*$`, Most: 255}
 }
 
 // About implements [catalog.Place]. What a user may do is granted in the account.
