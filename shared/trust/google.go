@@ -124,8 +124,13 @@ func (s *Sheet) member(from, to string) string {
 	if p.Kind == catalog.ProviderOIDC {
 		value = from
 	}
-	pool, _, _ := strings.Cut(strings.TrimPrefix(p.Name, "//"), "/providers/")
-	return "principalSet://" + pool + "/attribute.aws_role/" + value
+	return "principalSet://iam.googleapis.com/" + poolOf(p) + "/attribute.aws_role/" + value
+}
+
+// poolOf is the resource name of a provider's pool.
+func poolOf(p *catalog.Provider) string {
+	pool, _, _ := strings.Cut(strings.TrimPrefix(p.Name, "//iam.googleapis.com/"), "/providers/")
+	return pool
 }
 
 func session(arn string) string {

@@ -105,9 +105,9 @@ func required(name, version string) string {
 	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = \"hashicorp/%s\"\n      version = %q\n    }\n  }\n}\n\n", name, name, version)
 }
 
-// entering are the identities that stand right before the place: those that enter its own, or
-// show themselves to it.
-func (s *Sheet) entering() (roles, accounts []string) {
+// entering are the role and the account that stand right before the place: they enter its own
+// identity, or show themselves to it. Empty where there is none.
+func (s *Sheet) entering() (role, account string) {
 	own := s.Dest.End.Role != nil || s.Dest.End.ServiceAccount != nil
 	for _, c := range s.walk.chains {
 		if c.name != s.Destination || c.secret != "" {
@@ -117,14 +117,13 @@ func (s *Sheet) entering() (roles, accounts []string) {
 		if own {
 			last = c.path[len(c.path)-2]
 		}
-		switch {
-		case OnAWS(last) && !slices.Contains(roles, last):
-			roles = append(roles, last)
-		case !OnAWS(last) && !slices.Contains(accounts, last):
-			accounts = append(accounts, last)
+		if OnAWS(last) {
+			role = cmp.Or(role, last)
+		} else {
+			account = cmp.Or(account, last)
 		}
 	}
-	return roles, accounts
+	return role, account
 }
 
 // bindingsWhy is one reason for both clouds' keys.
@@ -148,18 +147,16 @@ func (s *Sheet) RoleInputs(h *Block) {
 
 // EnteredOnAWS tells whether a role enters.
 func (s *Sheet) EnteredOnAWS() bool {
-	roles, _ := s.entering()
-	return len(roles) > 0
+	role, _ := s.entering()
+	return role != ""
 }
 
 // EntrantInputs are who may enter.
 func (s *Sheet) EntrantInputs(h *Block) {
-	roles, accounts := s.entering()
-	for _, r := range roles[:min(1, len(roles))] {
-		h.Set("Exactly this role may enter, not its account.", "tenant_role_arn", r)
-	}
-	for _, a := range accounts[:min(1, len(accounts))] {
-		h.Set("Exactly this Google account may enter, by its numeric id: an email could be taken again. It is "+a+".", "tenant_google_subject", s.Subject(a))
+	role, account := s.entering()
+	h.Set("Exactly this role may enter, not its account.", "tenant_role_arn", role)
+	if account != "" {
+		h.Set("Exactly this Google account may enter, by its numeric id: an email could be taken again. It is "+account+".", "tenant_google_subject", s.Subject(account))
 	}
 }
 
@@ -168,7 +165,7 @@ func (s *Sheet) AccountInputs(h *Block) {
 	own := s.Dest.End.ServiceAccount
 	email := own.Email
 	name, _, _ := strings.Cut(email, "@")
-	roles, accounts := s.entering()
+	role, account := s.entering()
 	h.Set("", "project_id", ProjectOf(email))
 	// A new account's name has 6 to 30 characters: another one's account stands already.
 	// https://cloud.google.com/iam/docs/service-accounts-create#creating
@@ -178,15 +175,10 @@ func (s *Sheet) AccountInputs(h *Block) {
 	} else {
 		h.Set("Where the account stands already, write existing_service_account = "+quoted(email)+" and enter_existing = true in its place, and create_custom_roles = false if another destination of the project made the roles.", "account_id", name)
 	}
-	for _, a := range accounts[:min(1, len(accounts))] {
-		h.Set("Exactly this account may enter, on the account made here and not on the project.", "tenant_service_account", a)
-	}
-	for _, r := range roles[:min(1, len(roles))] {
-		h.Set("Exactly this role may enter, through the pool: never /*.", "tenant_role_arn", r)
-		if p := s.provider(email); p != nil {
-			pool, _, _ := strings.Cut(strings.TrimPrefix(p.Name, "//iam.googleapis.com/"), "/providers/")
-			h.Set("", "tenant_pool", pool)
-		}
+	h.Set("Exactly this account may enter, on the account made here and not on the project.", "tenant_service_account", account)
+	h.Set("Exactly this role may enter, through the pool: never /*.", "tenant_role_arn", role)
+	if p := s.provider(email); p != nil && role != "" {
+		h.Set("", "tenant_pool", poolOf(p))
 	}
 	if own.Entry == catalog.User {
 		h.Set("entry: user in the tenant's file.", "standard_role", true)
@@ -229,15 +221,11 @@ func (s *Sheet) awsTenant(o Options, r *Role) string {
 		h.Set("", "next_external_id", id.NextExternalID)
 	}
 	var subjects []string
-	for _, c := range s.walk.chains {
-		for i := range c.path[1:] {
-			switch from, to := c.path[i], c.path[i+1]; {
-			case to != r.ARN:
-			case OnAWS(from):
-				h.once("Exactly the functions' role may enter.", "runtime_role_arn", from)
-			default:
-				subjects = with(subjects, s.Subject(from))
-			}
+	for _, from := range s.into(r.ARN) {
+		if OnAWS(from) {
+			h.once("Exactly the functions' role may enter.", "runtime_role_arn", from)
+		} else {
+			subjects = with(subjects, s.Subject(from))
 		}
 	}
 	h.Set("Google accounts that may enter, by their numeric ids.", "google_subjects", subjects)
@@ -250,6 +238,16 @@ func (s *Sheet) awsTenant(o Options, r *Role) string {
 		}
 	}
 	return h.block(`module "` + strings.ReplaceAll(s.Tenant, "-", "_") + `_role"`)
+}
+
+// into are the identities that a principal is entered from.
+func (s *Sheet) into(principal string) (list []string) {
+	for _, c := range s.walk.chains {
+		if i := slices.Index(c.path, principal); i > 0 {
+			list = append(list, c.path[i-1])
+		}
+	}
+	return list
 }
 
 // once sets what several chains say alike.
@@ -268,25 +266,21 @@ func (s *Sheet) gcpTenant(o Options, account string) string {
 		h.Set("", "entry", string(a.Entry))
 	}
 	h.Set("The custom role of implicitDelegation alone: whoever has it passes through, and never holds a token.", "pass_role", "projects/"+ProjectOf(account)+"/roles/carnetPass")
-	for _, c := range s.walk.chains {
-		for i := range c.path[1:] {
-			switch from, to := c.path[i], c.path[i+1]; {
-			case to != account:
-			case !OnAWS(from):
-				h.once("Exactly this account may enter.", "runtime_service_account", from)
-			case i == 0:
-				h.once("Exactly this role may enter, through the pool.", "runtime_role_arn", from)
-			default:
-				h.once("Exactly this role may enter, through the pool.", "tenant_role_arn", from)
-			}
+	for _, from := range s.into(account) {
+		switch {
+		case !OnAWS(from):
+			h.once("Exactly this account may enter.", "runtime_service_account", from)
+		case from == s.op.Runtime.AWS.Role:
+			h.once("Exactly this role may enter, through the pool.", "runtime_role_arn", from)
+		default:
+			h.once("Exactly this role may enter, through the pool.", "tenant_role_arn", from)
 		}
 	}
 	if slices.ContainsFunc(h.lines, func(l hclLine) bool { return strings.HasSuffix(l.name, "role_arn") }) {
 		if p := s.provider(account); p != nil {
-			pool, _, _ := strings.Cut(strings.TrimPrefix(p.Name, "//iam.googleapis.com/"), "/providers/")
-			h.Set("", "aws_pool", pool)
+			h.Set("", "aws_pool", poolOf(p))
 			if p.Kind == catalog.ProviderOIDC {
-				h.Set("", "jwt_pool", pool)
+				h.Set("", "jwt_pool", poolOf(p))
 			}
 		}
 	}
