@@ -3,7 +3,6 @@ package schedule
 import (
 	"encoding/json"
 	"io"
-	"log/slog"
 	"time"
 )
 
@@ -26,7 +25,7 @@ func (r Report) failedMetric() string {
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 func (r Report) EMF(w io.Writer, function string) error {
 	type metric struct{ Name, Unit string }
-	line := map[string]any{
+	return r.write(w, map[string]any{
 		"_aws": map[string]any{
 			"Timestamp": time.Now().UnixMilli(),
 			"CloudWatchMetrics": []any{map[string]any{
@@ -35,15 +34,7 @@ func (r Report) EMF(w io.Writer, function string) error {
 			}},
 		},
 		"function": function, r.failedMetric(): r.Failed, metricDestinations: r.Destinations, metricSeconds: r.Took, "schedule": r.summary(),
-	}
-	text, err := json.Marshal(line)
-	if err != nil {
-		return err
-	}
-	if _, err = w.Write(append(text, '\n')); err != nil {
-		return err
-	}
-	return r.failures(w)
+	})
 }
 
 // summary leaves the failures out: a line of more than 256 KB is no metric any more, on
@@ -55,30 +46,30 @@ func (r Report) summary() Report {
 	return r
 }
 
-func (r Report) failures(w io.Writer) error {
-	log := json.NewEncoder(w)
-	for _, f := range r.Failures {
-		if err := log.Encode(map[string]any{"severity": "ERROR", "message": "schedule " + string(r.Action) + " failed", "run": r.ID, "failure": f}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Log writes the report as structured log lines, one for each metric, which log-based
 // metrics of Google Cloud stand on, and one for each failure.
 // https://cloud.google.com/logging/docs/structured-logging
 func (r Report) Log(w io.Writer) error {
-	log := json.NewEncoder(w)
-	severity := slog.LevelInfo.String()
+	severity := "INFO"
 	if r.Failed > 0 {
 		severity = "ERROR"
 	}
-	if err := log.Encode(map[string]any{"severity": severity, "message": "schedule " + string(r.Action), "metric": r.failedMetric(), "value": r.Failed, "schedule": r.summary()}); err != nil {
-		return err
+	message := "schedule " + string(r.Action)
+	return r.write(w,
+		map[string]any{"severity": severity, "message": message, "metric": r.failedMetric(), "value": r.Failed, "schedule": r.summary()},
+		map[string]any{"severity": "INFO", "message": message, "metric": metricDestinations, "value": r.Destinations})
+}
+
+// write writes lines, and one for each failure.
+func (r Report) write(w io.Writer, lines ...map[string]any) error {
+	for _, f := range r.Failures {
+		lines = append(lines, map[string]any{"severity": "ERROR", "message": "schedule " + string(r.Action) + " failed", "run": r.ID, "failure": f})
 	}
-	if err := log.Encode(map[string]any{"severity": "INFO", "message": "schedule " + string(r.Action), "metric": metricDestinations, "value": r.Destinations}); err != nil {
-		return err
+	log := json.NewEncoder(w)
+	for _, l := range lines {
+		if err := log.Encode(l); err != nil {
+			return err
+		}
 	}
-	return r.failures(w)
+	return nil
 }

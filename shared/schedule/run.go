@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -89,18 +90,17 @@ const maxFailures = 1000
 // out of time; what failed on the way is in the report.
 func (r *Runner) Run(ctx context.Context, in Input) (Report, error) {
 	began := time.Now()
-	report := Report{ID: rand.Text(), Action: in.Action}
+	u := &run{Runner: r, in: in, pace: r.pace(in), report: Report{ID: rand.Text(), Action: in.Action}}
 	names, err := r.names(ctx, in)
 	if err != nil {
-		return report, err
+		return u.report, err
 	}
-	t := &tally{report: &report}
-	err = r.spread(ctx, in, names, t)
-	slices.SortFunc(report.Failures, func(a, b Failure) int {
+	err = u.spread(ctx, names)
+	slices.SortFunc(u.report.Failures, func(a, b Failure) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Destination, b.Destination))
 	})
-	report.Took = time.Since(began).Seconds()
-	return report, err
+	u.report.Took = time.Since(began).Seconds()
+	return u.report, err
 }
 
 func (r *Runner) names(ctx context.Context, in Input) ([]string, error) {
@@ -112,39 +112,6 @@ func (r *Runner) names(ctx context.Context, in Input) ([]string, error) {
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !in.Shard.Has(n) }), nil
-}
-
-// spread reads tenants and does their destinations, both side by side. When the time is
-// over it begins nothing more, and waits for what it has begun.
-func (r *Runner) spread(ctx context.Context, in Input, names []string, t *tally) error {
-	begin, stop := context.WithCancel(ctx)
-	defer stop()
-	t.stop = stop
-	next, jobs := make(chan string), make(chan job)
-	var reading, working sync.WaitGroup
-	for range readers {
-		reading.Go(func() {
-			for name := range next {
-				r.read(begin, job{tally: t, action: in.Action, refusals: in.Refusals, run: t.report.ID, tenant: name}, jobs)
-			}
-		})
-	}
-	pace := r.pace(in)
-	for range cmp.Or(r.SideBySide, sideBySide) {
-		working.Go(func() {
-			for j := range jobs {
-				r.inTurn(ctx, begin, pace, j)
-			}
-		})
-	}
-	for _, name := range names {
-		next <- name
-	}
-	close(next)
-	reading.Wait()
-	close(jobs)
-	working.Wait()
-	return t.late
 }
 
 func (r *Runner) pace(in Input) *rate.Limiter {
@@ -160,176 +127,168 @@ func (r *Runner) pace(in Input) *rate.Limiter {
 	return rate.NewLimiter(most, 1)
 }
 
-// read finds what is to be done for a tenant.
-func (r *Runner) read(ctx context.Context, j job, jobs chan<- job) {
-	if ctx.Err() != nil {
-		j.outOfTime(j, ctx.Err())
-		return
-	}
-	tenant, err := r.Tenants.Tenant(ctx, j.tenant)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		j.outOfTime(j, ctx.Err())
-		return
-	case err != nil:
-		j.fail(Failure{Tenant: j.tenant, Code: "catalog", Owner: string(exchange.Operator), Error: err.Error()})
-		return
-	}
-	for destination := range tenant.Destinations {
-		wanted := true
-		if j.action == Deliver {
-			j.delivery, wanted = tenant.Deliveries[destination]
-		}
-		if j.destination = destination; wanted {
-			jobs <- j
-		}
-	}
-}
+// A run is one while it goes on.
+type run struct {
+	*Runner
+	in   Input
+	pace *rate.Limiter
 
-// inTurn does one destination when its turn has come, if there is time for it.
-func (r *Runner) inTurn(ctx, begin context.Context, pace *rate.Limiter, j job) {
-	if err := pace.Wait(begin); err != nil {
-		j.outOfTime(j, err)
-		return
-	}
-	r.one(ctx, j)
+	mu     sync.Mutex
+	report Report
 }
 
 // A job is one destination of a run.
 type job struct {
-	*tally
-	action              Action
-	refusals            bool
-	run                 string
 	tenant, destination string
 	delivery            exchange.Delivery
 }
 
-func (r *Runner) one(ctx context.Context, j job) {
+// spread reads tenants and does their destinations, both side by side. When the time is
+// over it begins nothing more, and waits for what it has begun.
+func (u *run) spread(ctx context.Context, names []string) error {
+	working, begin := errgroup.WithContext(ctx)
+	working.SetLimit(cmp.Or(u.SideBySide, sideBySide))
+	var reading errgroup.Group
+	reading.SetLimit(readers)
+	for _, name := range names {
+		reading.Go(func() error {
+			return u.read(begin, job{tenant: name}, func(j job) {
+				working.Go(func() error { return u.inTurn(ctx, begin, j) })
+			})
+		})
+	}
+	late := reading.Wait()
+	// What stopped the work stopped the reading, too.
+	if err := working.Wait(); err != nil {
+		return err
+	}
+	return late
+}
+
+// read finds what is to be done for a tenant.
+func (u *run) read(ctx context.Context, j job, do func(job)) error {
+	if ctx.Err() != nil {
+		return j.late(ctx.Err())
+	}
+	tenant, err := u.Tenants.Tenant(ctx, j.tenant)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return j.late(ctx.Err())
+	case err != nil:
+		u.fail(Failure{Tenant: j.tenant, Code: "catalog", Owner: string(exchange.Operator), Error: err.Error()})
+		return nil
+	}
+	for destination := range tenant.Destinations {
+		wanted := true
+		if u.in.Action == Deliver {
+			j.delivery, wanted = tenant.Deliveries[destination]
+		}
+		if j.destination = destination; wanted {
+			do(j)
+		}
+	}
+	return nil
+}
+
+func (j job) late(err error) error {
+	return fmt.Errorf("out of time before %s/%s: run it in shards: %w", j.tenant, j.destination, err)
+}
+
+// inTurn does one destination when its turn has come, if there is time for it.
+func (u *run) inTurn(ctx, begin context.Context, j job) error {
+	if err := u.pace.Wait(begin); err != nil {
+		return j.late(err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, oneTime)
 	defer cancel()
 	id := rand.Text()
-	failed := func(err error) {
-		j.fail(Failure{Tenant: j.tenant, Destination: j.destination, RequestID: id, Code: code(err), Owner: owner(err), Error: err.Error()})
+	u.count(&u.report.Destinations)
+	kept, err := u.guarded(ctx, j, id)
+	switch {
+	case errors.Is(err, exchange.ErrUnverified):
+		u.count(&u.report.Unverified)
+	case errors.Is(err, ErrUnproven):
+		u.count(&u.report.Unproven)
+	case err != nil:
+		code, owner := blame(err)
+		u.fail(Failure{Tenant: j.tenant, Destination: j.destination, RequestID: id, Code: code, Owner: string(owner), Error: err.Error()})
+	case kept:
+		u.count(&u.report.Kept)
 	}
+	return nil
+}
+
+// guarded makes a panic the error of its destination.
+func (u *run) guarded(ctx context.Context, j job, id string) (kept bool, err error) {
 	defer func() {
 		if recover() != nil { // the value may hold anything
 			slog.Error("panic", "request_id", id, "stack", string(debug.Stack()))
-			failed(errors.New("panic"))
+			err = errors.New("panic")
 		}
 	}()
-	j.count(&j.report.Destinations)
-	kept, err := r.do(ctx, j, id)
-	switch {
-	case errors.Is(err, exchange.ErrUnverified):
-		j.count(&j.report.Unverified)
-	case errors.Is(err, ErrUnproven):
-		j.count(&j.report.Unproven)
-	case err != nil:
-		failed(err)
-	case kept:
-		j.count(&j.report.Kept)
+	req := exchange.Request{
+		ID: id, Caller: exchange.Schedule, Tenant: j.tenant, Destination: j.destination, Job: string(u.in.Action) + " " + u.report.ID, Fresh: true,
 	}
-}
-
-func (r *Runner) do(ctx context.Context, j job, id string) (kept bool, err error) {
 	switch {
-	case j.action == Deliver:
-		return r.deliver(ctx, j, id)
-	case j.refusals:
-		return false, r.Refuse(ctx, j.request(id))
+	case u.in.Action == Deliver:
+		return u.deliver(ctx, j.delivery, req)
+	case u.in.Refusals:
+		return false, u.Refuse(ctx, req)
 	}
-	_, err = r.Vend(ctx, j.request(id))
+	_, err = u.Vend(ctx, req)
 	return false, err
 }
 
-func (j job) request(id string) exchange.Request {
-	return exchange.Request{
-		ID: id, Caller: exchange.Schedule, Tenant: j.tenant, Destination: j.destination, Job: string(j.action) + " " + j.run, Fresh: true,
-	}
-}
-
 // deliver mints before it writes, so that a broken chain leaves the old secret in place.
-func (r *Runner) deliver(ctx context.Context, j job, id string) (kept bool, err error) {
-	ids, since := slots(j.delivery, j.tenant+"/"+j.destination, time.Now())
-	if kept, err = r.Store.Delivered(ctx, j.delivery.Secret, ids, since); err != nil || kept {
+func (r *Runner) deliver(ctx context.Context, d exchange.Delivery, req exchange.Request) (kept bool, err error) {
+	ids, since := slots(d, req.Tenant+"/"+req.Destination, time.Now())
+	if kept, err = r.Store.Delivered(ctx, d.Secret, ids, since); err != nil || kept {
 		return kept, err
 	}
-	cred, err := r.Vend(ctx, j.request(id))
+	cred, err := r.Vend(ctx, req)
 	if err != nil {
 		return false, err
 	}
-	if left := time.Until(cred.Expires); left < j.delivery.Every {
-		return false, fmt.Errorf("the credential lives for %s, and the next delivery is %s away", left.Round(time.Second), j.delivery.Every)
+	if left := time.Until(cred.Expires); left < d.Every {
+		return false, fmt.Errorf("the credential lives for %s, and the next delivery is %s away", left.Round(time.Second), d.Every)
 	}
-	text, err := written(cred, j.delivery.Format, id)
+	text, err := wire.Encode(cred, req.ID)
+	if d.Format == "aws" {
+		text, err = wire.AWSProcess(cred)
+	}
 	if err != nil {
 		return false, err
 	}
-	return false, r.Store.Deliver(ctx, j.delivery.Secret, ids[0], text)
+	return false, r.Store.Deliver(ctx, d.Secret, ids[0], text)
 }
 
-func written(cred *exchange.Credential, format, id string) ([]byte, error) {
-	if format == "aws" {
-		return wire.AWSProcess(cred)
-	}
-	return wire.Encode(cred, id)
-}
-
-func code(err error) string {
+// blame tells with which code a destination failed, and who can mend it.
+func blame(err error) (code string, owner exchange.Owner) {
 	var edge *exchange.EdgeError
 	switch {
 	case errors.As(err, &edge):
-		return cmp.Or(edge.Code, string(edge.Reason))
+		return cmp.Or(edge.Code, string(edge.Reason)), edge.Owner
 	case errors.Is(err, exchange.ErrDenied):
-		return "denied"
+		return "denied", exchange.Operator
 	case errors.Is(err, ErrLetIn):
-		return "let_in"
+		return "let_in", exchange.ThirdParty
 	case errors.Is(err, context.DeadlineExceeded):
-		return "deadline_exceeded"
+		return "deadline_exceeded", exchange.Operator
 	}
-	return "failed"
+	return "failed", exchange.Operator
 }
 
-func owner(err error) string {
-	var edge *exchange.EdgeError
-	switch {
-	case errors.As(err, &edge):
-		return string(edge.Owner)
-	case errors.Is(err, ErrLetIn):
-		return string(exchange.ThirdParty)
-	}
-	return string(exchange.Operator)
-}
-
-// A tally counts while a run goes on.
-type tally struct {
-	mu     sync.Mutex
-	report *Report
-	late   error              // what was not begun any more; nil: all was
-	stop   context.CancelFunc // begins nothing more
-}
-
-func (t *tally) outOfTime(j job, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.late == nil {
-		t.late = fmt.Errorf("out of time before %s/%s: run it in shards: %w", j.tenant, j.destination, err)
-	}
-	t.stop()
-}
-
-func (t *tally) count(what *int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (u *run) count(what *int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	*what++
 }
 
-func (t *tally) fail(f Failure) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.report.Failed++
-	if len(t.report.Failures) < maxFailures {
-		t.report.Failures = append(t.report.Failures, f)
+func (u *run) fail(f Failure) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.report.Failed++
+	if len(u.report.Failures) < maxFailures {
+		u.report.Failures = append(u.report.Failures, f)
 	}
 }

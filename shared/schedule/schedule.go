@@ -14,8 +14,6 @@ import (
 	"hash/fnv"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"carnet.dev/carnet/shared/catalog"
@@ -70,8 +68,7 @@ func bad(format string, args ...any) error {
 }
 
 // Parse reads an input strictly.
-func Parse(text []byte) (Input, error) {
-	var in Input
+func Parse(text []byte) (in Input, err error) {
 	if len(text) > maxInput {
 		return in, bad("it has more than %d bytes", maxInput)
 	}
@@ -79,11 +76,15 @@ func Parse(text []byte) (Input, error) {
 	if err != nil {
 		return in, bad("%w", err)
 	}
-	if err := known(o); err != nil {
-		return in, err
+	for _, m := range o {
+		if !slices.Contains([]string{"action", "tenants", "shard", "refusals"}, m.Key) {
+			return in, bad("the key %q is not known: write action, tenants and, if need be, shard and refusals", m.Key)
+		}
 	}
-	if in.Action, err = action(o); err != nil {
-		return in, err
+	action, _ := o.Get("action")
+	word, _ := strict.String(action)
+	if in.Action = Action(word); in.Action != Check && in.Action != Deliver {
+		return in, bad(`write "action": "check" or "deliver"`)
 	}
 	if in.Tenants, err = tenants(o); err != nil {
 		return in, err
@@ -95,38 +96,20 @@ func Parse(text []byte) (Input, error) {
 	return in, err
 }
 
-func known(o strict.Object) error {
-	for _, m := range o {
-		if !slices.Contains([]string{"action", "tenants", "shard", "refusals"}, m.Key) {
-			return bad("the key %q is not known: write action, tenants and, if need be, shard and refusals", m.Key)
-		}
-	}
-	return nil
-}
-
-func action(o strict.Object) (Action, error) {
-	value, _ := o.Get("action")
-	word, err := strict.String(value)
-	if a := Action(word); err == nil && (a == Check || a == Deliver) {
-		return a, nil
-	}
-	return "", bad(`write "action": "check" or "deliver"`)
-}
-
 // tenants gives no list for all of them.
 func tenants(o strict.Object) ([]string, error) {
 	value, _ := o.Get("tenants")
-	if word, err := strict.String(value); err == nil && word == "all" {
+	if word, _ := strict.String(value); word == "all" {
 		return nil, nil
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(value, &list) != nil || len(list) == 0 {
 		return nil, bad(`write "tenants": "all", or a list of names`)
 	}
-	names := make([]string, 0, len(list))
+	var names []string
 	for _, item := range list {
-		name, err := strict.String(item)
-		if err != nil || !catalog.ValidName(name) {
+		name, _ := strict.String(item)
+		if !catalog.ValidName(name) {
 			return nil, bad("%s is no tenant's name: write 1 to 32 of a-z, 0-9 and -", item)
 		}
 		names = append(names, name)
@@ -142,17 +125,15 @@ func shard(o strict.Object) (Shard, error) {
 	if !there {
 		return Shard{}, nil
 	}
-	word, err := strict.String(value)
-	if err != nil || !regexp.MustCompile(`^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$`).MatchString(word) {
+	word, _ := strict.String(value)
+	if !regexp.MustCompile(`^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$`).MatchString(word) {
 		return Shard{}, bad(`write "shard": "1/4" for the first of four`)
 	}
-	a, b, _ := strings.Cut(word, "/")
-	n, errN := strconv.Atoi(a)
-	of, errOf := strconv.Atoi(b)
-	if errN != nil || errOf != nil || n > of {
-		return Shard{}, bad("shard %s: there is no %s of %s", word, a, b)
+	var s Shard
+	if _, err := fmt.Sscanf(word, "%d/%d", &s.N, &s.Of); err != nil || s.N > s.Of {
+		return Shard{}, bad("shard %s: there is no %d of %d", word, s.N, s.Of)
 	}
-	return Shard{n, of}, nil
+	return s, nil
 }
 
 func refusals(o strict.Object, a Action) (bool, error) {
