@@ -19,12 +19,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
-	"unicode"
 
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
@@ -53,8 +54,8 @@ type Config struct {
 // A handler answers requests. It keeps nothing between them.
 type handler struct {
 	Config
-	routes []route
-	seats  chan struct{} // nil: as many as come
+	mux   *http.ServeMux
+	seats chan struct{} // nil: as many as come
 }
 
 // A route is a method and a path, in which {t} and {d} stand for a name. serve gives the
@@ -74,8 +75,6 @@ type call struct {
 	id    string
 	began time.Time
 	to    route
-	args  []string // what stood for the path's names
-	sent  bool
 }
 
 // New returns the handler.
@@ -83,7 +82,10 @@ func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	h := &handler{Config: c, routes: routes()}
+	h := &handler{Config: c, mux: http.NewServeMux()}
+	for _, to := range append(routes(), nowhere()) {
+		h.mux.Handle(to.path, h.at(to))
+	}
 	if c.Most > 0 {
 		h.seats = make(chan struct{}, c.Most)
 	}
@@ -111,59 +113,42 @@ func Routes() []string {
 	return list
 }
 
-// ServeHTTP recovers here and not further out: aws-lambda-go would have begun a 200 by
-// then.
+// nowhere is whatever is no other route. It takes any method.
+func nowhere() route {
+	return route{path: "/", serve: func(*call) ([]byte, error) { return nil, errNowhere }, fail: (*call).fail}
+}
+
+var (
+	errNowhere = errors.New("there is nothing at this path")
+	errMethod  = errors.New("this path takes")
+	errBusy    = errors.New("too many requests at a time")
+	errPanic   = errors.New("panic")
+)
+
+// ServeHTTP takes a path as it is: an escaped slash is not ours, and nobody is sent on from
+// a path that is written in another way.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{handler: h, w: w, r: r, id: rand.Text(), began: time.Now(), to: route{fail: (*call).fail}}
-	w.Header().Set("X-Request-Id", c.id)
-	w.Header().Set("Cache-Control", "no-store")
-	defer c.recovered()
-	c.route()
-}
-
-func (c *call) recovered() {
-	v := recover()
-	if v == nil {
+	if r.URL.RawPath != "" || path.Clean("/"+r.URL.Path) != r.URL.Path {
+		h.at(nowhere()).ServeHTTP(w, r)
 		return
 	}
-	// The value may hold anything; its type and the stack tell where to look.
-	c.Log.Error("panic", "request_id", c.id, "stack", string(debug.Stack()))
-	if c.sent {
-		return
-	}
-	c.to.fail(c, errPanic)
+	h.mux.ServeHTTP(w, r)
 }
 
-var errPanic = errors.New("panic")
-
-// route finds the one route of exactly this method and path.
-func (c *call) route() {
-	path := c.r.URL.Path
-	if c.r.URL.RawPath != "" {
-		path = "" // an escaped slash is not ours
-	}
-	allowed := ""
-	for _, to := range c.routes {
-		args, ok := match(to.path, path)
-		switch {
-		case !ok:
-		case to.method == c.r.Method:
-			c.to, c.args = to, args
-			c.seated()
+// at answers requests of one path, of exactly its method.
+func (h *handler) at(to route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := &call{handler: h, w: w, r: r, id: rand.Text(), began: time.Now(), to: to}
+		w.Header().Set("X-Request-Id", c.id)
+		w.Header().Set("Cache-Control", "no-store")
+		if to.method != "" && to.method != r.Method {
+			w.Header().Set("Allow", to.method)
+			c.fail(fmt.Errorf("%w %s", errMethod, to.method))
 			return
-		default:
-			allowed = to.method
 		}
+		c.seated()
 	}
-	if allowed != "" {
-		c.w.Header().Set("Allow", allowed)
-		c.refuse(http.StatusMethodNotAllowed, codeBadRequest, "this path takes "+allowed)
-		return
-	}
-	c.refuse(http.StatusNotFound, codeBadRequest, "there is nothing at this path")
 }
-
-var errBusy = errors.New("too many requests at a time")
 
 // seated serves a request if there is a seat for it. Probes need none: a server that is busy
 // is neither dead nor unready.
@@ -182,7 +167,7 @@ func (c *call) seated() {
 }
 
 func (c *call) serve() {
-	out, err := c.to.serve(c)
+	out, err := c.guarded(c.to.serve)
 	if err != nil {
 		c.to.fail(c, err)
 		return
@@ -190,23 +175,16 @@ func (c *call) serve() {
 	c.send(http.StatusOK, out)
 }
 
-func match(pattern, path string) (args []string, ok bool) {
-	if !strings.Contains(pattern, "{") {
-		return nil, pattern == path
-	}
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return nil, false
-	}
-	for i, w := range want {
-		switch {
-		case strings.HasPrefix(w, "{") && got[i] != "" && !strings.ContainsFunc(got[i], unicode.IsControl):
-			args = append(args, got[i])
-		case w != got[i]:
-			return nil, false
+// guarded recovers here and not further out: aws-lambda-go would have begun a 200 by then.
+func (c *call) guarded(serve func(*call) ([]byte, error)) (out []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			// The value may hold anything; the stack tells where to look.
+			c.Log.Error("panic", "request_id", c.id, "stack", string(debug.Stack()))
+			out, err = nil, errPanic
 		}
-	}
-	return args, true
+	}()
+	return serve(c)
 }
 
 func (c *call) health() ([]byte, error) { return []byte(`{"status":"up"}`), nil }
@@ -228,7 +206,6 @@ func (c *call) failReady(err error) {
 // send writes a whole answer. The content type has no charset: the Go SDK would take
 // such an answer of the container endpoint for no JSON.
 func (c *call) send(status int, body []byte) {
-	c.sent = true
 	c.w.Header().Set("Content-Type", jsonType)
 	c.w.WriteHeader(status)
 	if _, err := c.w.Write(body); err != nil {

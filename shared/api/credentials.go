@@ -1,15 +1,14 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync"
+	"strings"
 	"time"
+	"unicode"
 
-	"carnet.dev/carnet/shared/caller"
+	"golang.org/x/sync/errgroup"
+
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/wire"
 )
@@ -29,12 +28,7 @@ func (c *call) credentials() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := parse(text)
-	if err != nil {
-		return nil, err
-	}
-	req.ID, req.Caller = c.id, who
-	return c.vended(req)
+	return c.vended(who, text)
 }
 
 // asked verifies the caller before anything is read, and then reads what is asked, as JSON.
@@ -47,12 +41,36 @@ func (c *call) asked() (exchange.Caller, []byte, error) {
 	return who, text, err
 }
 
-func (c *call) vended(req exchange.Request) ([]byte, error) {
+func (c *call) vended(who exchange.Caller, text []byte) ([]byte, error) {
+	req, _, err := parse(text, "tenant", "destination", "min_ttl", "grant", "job")
+	if err != nil {
+		return nil, err
+	}
+	req.ID, req.Caller = c.id, who
 	cred, err := c.Vend(c.r.Context(), req)
 	if err != nil {
 		return nil, err
 	}
 	return wire.Encode(cred, req.ID)
+}
+
+// check answers POST /v1/check: what was found of a chain, whatever that is. Nobody is
+// named in it.
+func (c *call) check() ([]byte, error) {
+	who, text, err := c.asked()
+	if err != nil {
+		return nil, err
+	}
+	req, probe, err := parse(text, "tenant", "destination", "probe", "job")
+	if err != nil {
+		return nil, err
+	}
+	req.ID, req.Caller = c.id, who
+	report, err := c.Check(c.r.Context(), req, probe)
+	if err != nil {
+		return nil, err
+	}
+	return encoded(report.Told()), nil
 }
 
 // batch answers POST /v1/credentials:batch: one result or error for each request, in
@@ -71,56 +89,40 @@ func (c *call) batch() ([]byte, error) {
 	if json.Unmarshal(list, &all) != nil || len(all) == 0 || len(all) > maxBatch {
 		return nil, bad("requests is a list of 1 to %d requests", maxBatch)
 	}
-	return c.results(who, all), nil
-}
-
-func (c *call) results(who exchange.Caller, all []json.RawMessage) []byte {
-	results := make([][]byte, len(all))
-	seats := make(chan struct{}, sideBySide)
-	var done sync.WaitGroup
+	results := make([]json.RawMessage, len(all))
+	var batch errgroup.Group
+	batch.SetLimit(sideBySide)
 	for i, text := range all {
-		seats <- struct{}{}
-		done.Go(func() {
-			defer func() { <-seats }()
+		batch.Go(func() error {
 			results[i] = c.result(who, text, fmt.Sprintf("%s-%d", c.id, i))
+			return nil
 		})
 	}
-	done.Wait()
-	var out bytes.Buffer
-	out.WriteString(`{"results":[`)
-	out.Write(bytes.Join(results, []byte(",")))
-	fmt.Fprintf(&out, `],"request_id":%q}`, c.id)
-	return out.Bytes()
+	err = batch.Wait()
+	return encoded(struct {
+		Results   []json.RawMessage `json:"results"`
+		RequestID string            `json:"request_id"`
+	}{results, c.id}), err
 }
 
 // result is one of a batch. A panic in it is that one's error.
-func (c *call) result(who exchange.Caller, text []byte, id string) (out []byte) {
+func (c *call) result(who exchange.Caller, text []byte, id string) []byte {
 	one := &call{handler: c.handler, r: c.r, id: id, began: time.Now()}
-	fail := func(err error) []byte {
-		return encoded(struct {
-			Error problem `json:"error"`
-		}{one.problem(err)})
-	}
-	defer func() {
-		if recover() != nil {
-			c.Log.Error("panic", "request_id", id, "stack", string(debug.Stack()))
-			out = fail(errPanic)
-		}
-	}()
-	req, err := parse(text)
+	cred, err := one.guarded(func(one *call) ([]byte, error) { return one.vended(who, text) })
 	if err != nil {
-		return fail(err)
+		return encoded(failure{one.problem(err)})
 	}
-	req.ID, req.Caller = id, who
-	cred, err := one.vended(req)
-	if err != nil {
-		return fail(err)
-	}
-	return append(append([]byte(`{"credential":`), cred...), '}')
+	return encoded(struct {
+		Credential json.RawMessage `json:"credential"`
+	}{cred})
 }
 
 // container answers an AWS SDK.
 func (c *call) container() ([]byte, error) {
+	tenant, destination := c.r.PathValue("t"), c.r.PathValue("d")
+	if strings.ContainsFunc(tenant+destination, unicode.IsControl) {
+		return nil, errNowhere
+	}
 	who, err := c.who()
 	if err != nil {
 		return nil, err
@@ -128,9 +130,7 @@ func (c *call) container() ([]byte, error) {
 	if c.r.URL.RawQuery != "" || c.r.URL.ForceQuery {
 		return nil, bad("this path takes no query")
 	}
-	cred, err := c.Vend(c.r.Context(), exchange.Request{
-		ID: c.id, Caller: who, Tenant: c.args[0], Destination: c.args[1], MinTTL: containerTTL,
-	})
+	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: containerTTL})
 	if err != nil {
 		return nil, err
 	}
@@ -143,9 +143,4 @@ func (c *call) failContainer(err error) {
 	p := c.problem(err)
 	c.headers(p)
 	c.send(p.status, encoded(map[string]string{"code": p.Code, "message": p.Message, "request_id": c.id}))
-}
-
-// isUnauthenticated tells whether an error means that nobody was verified.
-func isUnauthenticated(err error) bool {
-	return errors.Is(err, errUnauthenticated) || errors.Is(err, caller.ErrUnverified)
 }

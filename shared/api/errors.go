@@ -45,6 +45,11 @@ type edge struct {
 	Code     string `json:"code,omitempty"` // the cloud's own
 }
 
+// A failure is an answer in the API's own shape.
+type failure struct {
+	Error problem `json:"error"`
+}
+
 // errUnauthenticated wraps why there is no verified caller, for the log.
 var errUnauthenticated = errors.New("unauthenticated")
 
@@ -55,6 +60,10 @@ func explain(err error) problem {
 	switch {
 	case errors.As(err, &broken):
 		return explainEdge(broken)
+	case errors.Is(err, errNowhere):
+		return problem{status: http.StatusNotFound, Code: codeBadRequest, Message: err.Error()}
+	case errors.Is(err, errMethod):
+		return problem{status: http.StatusMethodNotAllowed, Code: codeBadRequest, Message: err.Error()}
 	case errors.Is(err, errBusy):
 		return problem{status: http.StatusTooManyRequests, Code: codeThrottled, Message: "there are too many requests at a time", after: time.Second}
 	case errors.Is(err, errUnauthenticated), errors.Is(err, caller.ErrUnverified):
@@ -123,17 +132,10 @@ func (c *call) lastAlike() {
 }
 
 // fail answers with an error in the API's own shape.
-func (c *call) fail(err error) { c.answer(c.problem(err)) }
-
-func (c *call) refuse(status int, code, message string) {
-	c.answer(problem{status: status, Code: code, Message: message, RequestID: c.id})
-}
-
-func (c *call) answer(p problem) {
+func (c *call) fail(err error) {
+	p := c.problem(err)
 	c.headers(p)
-	c.send(p.status, encoded(struct {
-		Error problem `json:"error"`
-	}{p}))
+	c.send(p.status, encoded(failure{p}))
 }
 
 // headers says what else goes with an error: when to come again, and with what.

@@ -1,12 +1,13 @@
 package api
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -52,64 +53,63 @@ func (c *call) is(contentType string) bool {
 	return err == nil && kind == contentType
 }
 
-// object reads a JSON object of which each key is one of those that are known.
-func object(text []byte, known ...string) (strict.Object, error) {
-	o, err := strict.Parse(text)
-	if err != nil {
-		return nil, bad("the body: %w", err)
-	}
-	for _, m := range o {
-		if !slices.Contains(known, m.Key) {
-			return nil, bad("the key %q is not known: write %s", m.Key, strings.Join(known, ", "))
-		}
-	}
-	return o, nil
-}
-
 // fields reads values out of an object and remembers the first mistake.
 type fields struct {
 	strict.Object
 	err error
 }
 
+// object reads a JSON object of which each key is one of those that are known.
+func object(text []byte, known ...string) (fields, error) {
+	o, err := strict.Parse(text)
+	if err != nil {
+		return fields{}, bad("the body: %w", err)
+	}
+	for _, m := range o {
+		if !slices.Contains(known, m.Key) {
+			return fields{}, bad("the key %q is not known: write %s", m.Key, strings.Join(known, ", "))
+		}
+	}
+	return fields{Object: o}, nil
+}
+
+func (f *fields) bad(format string, args ...any) { f.err = cmp.Or(f.err, bad(format, args...)) }
+
 func (f *fields) text(key string) string {
 	raw, ok := f.Get(key)
-	if !ok || f.err != nil {
+	if !ok {
 		return ""
 	}
+	return f.plain(key, "no string", raw)
+}
+
+// plain is a string without control characters.
+func (f *fields) plain(key, otherwise string, raw []byte) string {
 	s, err := strict.String(raw)
 	switch {
 	case err != nil:
-		f.err = bad("%s is no string", key)
+		f.bad("%s is %s", key, otherwise)
 	case strings.ContainsFunc(s, unicode.IsControl):
-		f.err = bad("%s has a control character in it", key)
+		f.bad("%s has a control character in it", key)
 	}
 	return s
 }
 
-func (f *fields) texts(key string) []string {
+func (f *fields) texts(key string) (list []string) {
 	raw, ok := f.Get(key)
-	if !ok || f.err != nil {
+	if !ok {
 		return nil
 	}
+	const otherwise = "no list of strings"
 	var raws []json.RawMessage
-	if json.Unmarshal(raw, &raws) != nil || bytes.Equal(raw, []byte("null")) {
-		f.err = bad("%s is no list of strings", key)
-		return nil
+	switch err := json.Unmarshal(raw, &raws); {
+	case err != nil || raws == nil:
+		f.bad("%s is %s", key, otherwise)
+	case len(raws) == 0:
+		f.bad("%s is empty, which would be no grant at all: leave it out for all that the catalog grants", key)
 	}
-	if len(raws) == 0 {
-		f.err = bad("%s is empty, which would be no grant at all: leave it out for all that the catalog grants", key)
-	}
-	list := make([]string, len(raws))
-	for i, raw := range raws {
-		s, err := strict.String(raw)
-		switch {
-		case err != nil:
-			f.err = bad("%s is no list of strings", key)
-		case strings.ContainsFunc(s, unicode.IsControl):
-			f.err = bad("%s has a control character in it", key)
-		}
-		list[i] = s
+	for _, raw := range raws {
+		list = append(list, f.plain(key, otherwise, raw))
 	}
 	return list
 }
@@ -117,55 +117,60 @@ func (f *fields) texts(key string) []string {
 // duration reads "15m", or a number of seconds.
 func (f *fields) duration(key string) time.Duration {
 	raw, ok := f.Get(key)
-	if !ok || f.err != nil {
+	if !ok {
 		return 0
 	}
-	var seconds int64
-	if json.Unmarshal(raw, &seconds) == nil && !bytes.Equal(raw, []byte("null")) && seconds > 0 && seconds <= int64(24*time.Hour/time.Second) {
-		return time.Duration(seconds) * time.Second
+	text, _ := strict.String(raw)
+	if _, err := strconv.Atoi(string(raw)); err == nil {
+		text = string(raw) + "s"
 	}
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		if d, err := time.ParseDuration(s); err == nil && d > 0 && d <= 24*time.Hour {
-			return d
-		}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 || d > 24*time.Hour {
+		f.bad(`%s is no duration: write "15m", or a number of seconds`, key)
 	}
-	f.err = bad(`%s is no duration: write "15m", or a number of seconds`, key)
-	return 0
+	return d
+}
+
+func (f *fields) flag(key string) bool {
+	raw, ok := f.Get(key)
+	is := string(raw) == "true"
+	if ok && !is && string(raw) != "false" {
+		f.bad("%s is neither true nor false", key)
+	}
+	return is
 }
 
 const maxJob = 256
 
-// parse reads one request for a credential.
-func parse(text []byte) (exchange.Request, error) {
-	raw, err := object(text, "tenant", "destination", "min_ttl", "grant", "job")
+// parse reads one request, of which each key is one of those that are known.
+func parse(text []byte, known ...string) (req exchange.Request, probe bool, err error) {
+	f, err := object(text, known...)
 	if err != nil {
-		return exchange.Request{}, err
+		return req, false, err
 	}
-	f := fields{Object: raw}
-	req := exchange.Request{
+	req = exchange.Request{
 		Tenant: f.text("tenant"), Destination: f.text("destination"), MinTTL: f.duration("min_ttl"), Job: f.text("job"),
 	}
+	probe = f.flag("probe")
 	switch {
 	case f.err != nil:
-		return req, f.err
+		return req, false, f.err
 	case req.Tenant == "" || req.Destination == "":
-		return req, bad("name the tenant and the destination")
+		return req, false, bad("name the tenant and the destination")
 	case len(req.Job) > maxJob:
-		return req, bad("job has more than %d bytes", maxJob)
+		return req, false, bad("job has more than %d bytes", maxJob)
 	}
-	if grant, ok := raw.Get("grant"); ok {
+	if grant, ok := f.Get("grant"); ok {
 		req.Grant, err = parseGrant(grant)
 	}
-	return req, err
+	return req, probe, err
 }
 
 func parseGrant(text []byte) (exchange.Grant, error) {
-	raw, err := object(text, "access", "prefixes")
+	f, err := object(text, "access", "prefixes")
 	if err != nil {
 		return exchange.Grant{}, fmt.Errorf("%w (in grant)", err)
 	}
-	f := fields{Object: raw}
 	g := exchange.Grant{Access: exchange.Access(f.text("access")), Prefixes: f.texts("prefixes")}
 	switch {
 	case f.err != nil:

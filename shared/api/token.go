@@ -74,7 +74,7 @@ func oauth(err error, p problem) (int, string) {
 	switch {
 	case errors.Is(err, errTarget), errors.Is(err, wire.ErrForm), p.Code == codeDenied:
 		return http.StatusBadRequest, "invalid_target"
-	case isUnauthenticated(err):
+	case p.Code == codeUnauthenticated:
 		return http.StatusBadRequest, "invalid_grant"
 	case p.Code == codeBadRequest:
 		return http.StatusBadRequest, "invalid_request"
