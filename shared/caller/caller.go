@@ -13,6 +13,7 @@ package caller
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -43,45 +44,25 @@ const (
 // and services are refused.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 func FromARN(arn string) (exchange.Caller, error) {
-	role, isRole := cutService(arn, "sts", "assumed-role/")
-	user, isUser := cutService(arn, "iam", "user/")
+	// arn:PARTITION:SERVICE:REGION:ACCOUNT:KIND/NAME
+	part := strings.SplitN(arn, ":", 6)
+	if len(part) < 6 || part[0] != "arn" || !slices.Contains([]string{"aws", "aws-cn", "aws-us-gov"}, part[1]) ||
+		part[3] != "" || len(part[4]) != 12 || strings.Trim(part[4], "0123456789") != "" || strings.ContainsFunc(arn, unprintable) {
+		return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
+	}
+	path := strings.Split(part[5], "/")
+	kind, name := "", path[len(path)-1]
 	switch {
-	case isRole:
-		name, session, ok := strings.Cut(role.name, "/")
-		if ok && name != "" && session != "" && !strings.Contains(session, "/") {
-			return role.caller("role", name), nil
-		}
-	case isUser:
-		if name := user.name[strings.LastIndex(user.name, "/")+1:]; name != "" {
-			return user.caller("user", name), nil
-		}
+	case part[2] == "sts" && path[0] == "assumed-role" && len(path) == 3 && path[2] != "": // the session
+		kind, name = "role", path[1]
+	case part[2] == "iam" && path[0] == "user" && len(path) > 1:
+		kind = "user"
 	}
-	return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
-}
-
-// A principal is an ARN taken apart.
-type principal struct{ partition, account, name string }
-
-// cutService takes apart arn:PARTITION:SERVICE::ACCOUNT:KIND/NAME.
-func cutService(arn, service, kind string) (p principal, ok bool) {
-	var account string
-	p.partition, account, ok = strings.Cut(strings.TrimPrefix(arn, "arn:"), ":"+service+"::")
-	if !ok || !strings.HasPrefix(arn, "arn:") {
-		return p, false
+	if kind == "" || name == "" {
+		return exchange.Caller{}, unverified("%q is neither a role's session nor a user", arn)
 	}
-	switch p.partition {
-	case "aws", "aws-cn", "aws-us-gov":
-	default:
-		return p, false
-	}
-	p.account, p.name, ok = strings.Cut(account, ":"+kind)
-	ok = ok && len(p.account) == 12 && strings.Trim(p.account, "0123456789") == ""
-	return p, ok && p.name != "" && !strings.ContainsFunc(p.name, unprintable)
+	return exchange.Caller{Issuer: AWS, Subject: "arn:" + part[1] + ":iam::" + part[4] + ":" + kind + "/" + name}, nil
 }
 
 // unprintable: what stands in an ARN is ASCII without blanks.
 func unprintable(r rune) bool { return r < '!' || r > '~' }
-
-func (p principal) caller(kind, name string) exchange.Caller {
-	return exchange.Caller{Issuer: AWS, Subject: "arn:" + p.partition + ":iam::" + p.account + ":" + kind + "/" + name}
-}

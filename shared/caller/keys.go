@@ -46,10 +46,6 @@ type keySet struct {
 	failed  error
 }
 
-func newKeySet(issuer, at string, client *http.Client) *keySet {
-	return &keySet{issuer: issuer, at: at, client: client}
-}
-
 // verify checks a token with the key that it names, and returns what was signed. Which
 // keys there are, and for which algorithm each is, is the issuer's word; what else the
 // token's header says (jwk, jku, x5u) counts for nothing.
@@ -78,19 +74,15 @@ func (k *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 // for: botocore gives a container endpoint two seconds.
 func (k *keySet) key(ctx context.Context, id string) (jose.JSONWebKey, error) {
 	key, known, fetch, failed := k.look(id)
-	switch {
-	case known && fetch:
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if k.refresh(ctx) != nil {
-			return key, nil
+	if fetch {
+		patient, cancel := ctx, context.CancelFunc(func() {})
+		if known {
+			patient, cancel = context.WithTimeout(ctx, patience)
 		}
-	case fetch:
-		if err := k.refresh(ctx); err != nil {
+		defer cancel()
+		if err := k.refresh(patient); err != nil && !known {
 			return key, err
 		}
-	}
-	if fetch {
 		key, known, _, failed = k.look(id)
 	}
 	switch {

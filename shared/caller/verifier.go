@@ -46,13 +46,12 @@ type issuer struct {
 func New(op *catalog.Operator, client *http.Client) *Verifier {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client = &own
 	v := &Verifier{issuers: map[string]issuer{}}
 	for _, i := range op.Issuers {
-		v.issuers[i.URL] = issuer{i.Audience, newKeySet(i.URL, i.Keys, client)}
+		v.issuers[i.URL] = issuer{i.Audience, &keySet{issuer: i.URL, at: i.Keys, client: &own}}
 	}
 	if op.GoogleAudience != "" {
-		v.issuers[googleIssuer] = issuer{op.GoogleAudience, newKeySet(googleIssuer, googleKeys, client)}
+		v.issuers[googleIssuer] = issuer{op.GoogleAudience, &keySet{issuer: googleIssuer, at: googleKeys, client: &own}}
 	}
 	return v
 }
@@ -60,18 +59,17 @@ func New(op *catalog.Operator, client *http.Client) *Verifier {
 // Hosts lists the hosts that a verifier asks for keys, for the list of those that may be
 // dialled.
 func Hosts(op *catalog.Operator) []string {
-	var hosts []string
-	add := func(raw string) {
+	var urls, hosts []string
+	if op.GoogleAudience != "" {
+		urls = append(urls, googleKeys)
+	}
+	for _, i := range op.Issuers {
+		urls = append(urls, i.URL, i.Keys)
+	}
+	for _, raw := range urls {
 		if u, err := url.Parse(raw); err == nil && u.Hostname() != "" {
 			hosts = append(hosts, u.Hostname())
 		}
-	}
-	if op.GoogleAudience != "" {
-		add(googleKeys)
-	}
-	for _, i := range op.Issuers {
-		add(i.URL)
-		add(i.Keys)
 	}
 	return hosts
 }
