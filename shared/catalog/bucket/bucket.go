@@ -13,14 +13,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"carnet.dev/carnet/shared/exchange/again"
 	"carnet.dev/carnet/shared/exchange/clock"
@@ -65,9 +64,9 @@ type Source struct {
 
 	flight flight.Group[file]
 	mu     sync.Mutex
-	files  *lru.Cache[string, file]
+	files  *simplelru.LRU[string, file]
 	bytes  int // of the files
-	misses *lru.Cache[string, time.Time]
+	misses *simplelru.LRU[string, time.Time]
 }
 
 type file struct {
@@ -87,12 +86,14 @@ func New(store Store, prefix string) *Source {
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		prefix += "/"
 	}
-	files, errFiles := lru.New[string, file](keptBytes / perFile)
-	misses, errMisses := lru.New[string, time.Time](keptMisses)
+	s := &Source{store: store, prefix: prefix}
+	var errFiles, errMisses error
+	s.files, errFiles = simplelru.NewLRU(keptBytes/perFile, func(_ string, f file) { s.bytes -= f.size() })
+	s.misses, errMisses = simplelru.NewLRU[string, time.Time](keptMisses, nil)
 	if err := errors.Join(errFiles, errMisses); err != nil {
 		panic(err) // only for a size below one
 	}
-	return &Source{store: store, prefix: prefix, files: files, misses: misses}
+	return s
 }
 
 // Read implements the catalog's Source. The version is the ETag.
@@ -172,7 +173,7 @@ func (s *Source) keep(name string, held file, o Object, err error) (file, error)
 	defer s.mu.Unlock()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.drop(name)
+		s.files.Remove(name)
 		s.misses.Add(name, now)
 		return file{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	case err != nil:
@@ -193,23 +194,12 @@ func (s *Source) keep(name string, held file, o Object, err error) (file, error)
 
 // put keeps a file, and drops those that were not asked for longest while there is too much.
 func (s *Source) put(name string, f file) {
-	s.drop(name)
-	for s.bytes+f.size() > keptBytes {
-		oldest, _, ok := s.files.GetOldest()
-		if !ok {
-			break
-		}
-		s.drop(oldest)
+	s.files.Remove(name)
+	for s.bytes+f.size() > keptBytes && s.files.Len() > 0 {
+		s.files.RemoveOldest()
 	}
 	s.files.Add(name, f)
 	s.bytes += f.size()
-}
-
-func (s *Source) drop(name string) {
-	if f, there := s.files.Peek(name); there {
-		s.files.Remove(name)
-		s.bytes -= f.size()
-	}
 }
 
 // Tenants lists the names of the tenants that have a file. It is for schedules: no
@@ -253,60 +243,4 @@ func answered(store string, resp *http.Response, code string) error {
 		return &busyError{text, again.After(resp.Header)}
 	}
 	return &RefusedError{text}
-}
-
-// pages lists page by page. page gives one and what names the next, nothing after the last.
-func pages(page func(next string) (keys []string, after string, err error)) (all []string, err error) {
-	for next := ""; ; {
-		keys, after, err := page(next)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, keys...)
-		switch after {
-		case "":
-			return all, nil
-		case next:
-			return nil, errors.New("the listing does not go on: a page names itself as the next")
-		}
-		next = after
-	}
-}
-
-// An Authorize proves a request to be the runtime's own.
-type Authorize func(context.Context, *http.Request) error
-
-// get makes one request and reads its answer, within bounds.
-func get(ctx context.Context, client *http.Client, authorize Authorize, from, etag string) (*http.Response, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
-	}
-	if err := authorize(ctx, req); err != nil {
-		return nil, nil, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err == nil && len(text) > maxAnswer {
-		err = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
-	}
-	return resp, text, err
-}
-
-// object reads the answer of a GET in the way that both stores share.
-func object(resp *http.Response, text []byte) (Object, bool) {
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return Object{Text: text, ETag: resp.Header.Get("ETag")}, true
-	case http.StatusNotModified:
-		return Object{Unchanged: true}, true
-	}
-	return Object{}, false
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,12 +20,8 @@ type S3 struct {
 	Told func(http.Header)
 }
 
-func (s S3) get(ctx context.Context, from, etag string) (*http.Response, []byte, error) {
-	resp, text, err := get(ctx, s.HTTP, s.Authorize, from, etag)
-	if err == nil && s.Told != nil {
-		s.Told(resp.Header)
-	}
-	return resp, text, err
+func (s S3) endpoint() endpoint {
+	return endpoint{"S3", s.HTTP, s.Authorize, s.Told, "s3:ListBucket"}
 }
 
 // base is the bucket's address. A name with a dot matches no certificate as a host.
@@ -44,27 +39,20 @@ func (s S3) base() string {
 
 // Get implements [Store].
 func (s S3) Get(ctx context.Context, key, etag string) (Object, error) {
-	resp, text, err := s.get(ctx, s.base()+"/"+escaped(key), etag)
-	if err != nil {
-		return Object{}, err
-	}
-	if o, ok := object(resp, text); ok {
-		return o, nil
-	}
-	switch code := s3Code(text); {
-	case resp.StatusCode == http.StatusNotFound && code != "NoSuchBucket":
-		return Object{}, fs.ErrNotExist
-	case code == "AccessDenied":
-		// S3 says this of a missing key, too, to whoever may not list.
-		return Object{}, &RefusedError{"answer of S3: AccessDenied for " + key + ": the runtime needs s3:GetObject on the prefix, and s3:ListBucket on the bucket to be told of a missing key"}
-	case code == "PermanentRedirect" || code == "TemporaryRedirect" || code == "AuthorizationHeaderMalformed":
-		return Object{}, &RefusedError{"answer of S3: " + resp.Status + " " + code + ": is the bucket in " + s.Region + "? If it is not, write s3://" + s.Bucket + "/PREFIX?region=ITS_REGION"}
-	default:
-		return Object{}, answered("S3", resp, code)
-	}
+	return s.endpoint().object(ctx, s.base()+"/"+escaped(key), etag, func(resp *http.Response, code string) string {
+		switch code {
+		case "AccessDenied":
+			// S3 says this of a missing key, too, to whoever may not list.
+			return "AccessDenied for " + key + ": the runtime needs s3:GetObject on the prefix, and s3:ListBucket on the bucket to be told of a missing key"
+		case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":
+			return resp.Status + " " + code + ": is the bucket in " + s.Region + "? If it is not, write s3://" + s.Bucket + "/PREFIX?region=ITS_REGION"
+		}
+		return ""
+	})
 }
 
-func s3Code(text []byte) string {
+// errorCode reads the XML of an error, which both stores write alike.
+func errorCode(text []byte) string {
 	var e struct{ Code string }
 	if xml.Unmarshal(text, &e) != nil {
 		return ""
@@ -75,18 +63,8 @@ func s3Code(text []byte) string {
 // List implements [Store].
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 func (s S3) List(ctx context.Context, prefix string) ([]string, error) {
-	return pages(func(next string) ([]string, string, error) {
-		query := url.Values{"list-type": {"2"}, "prefix": {prefix}}
-		if next != "" {
-			query.Set("continuation-token", next)
-		}
-		resp, text, err := s.get(ctx, s.base()+"/?"+query.Encode(), "")
-		if err != nil {
-			return nil, "", err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return nil, "", fmt.Errorf("listing %s, for which the runtime needs s3:ListBucket: %w", prefix, answered("S3", resp, s3Code(text)))
-		}
+	query := url.Values{"list-type": {"2"}, "prefix": {prefix}}
+	return s.endpoint().list(ctx, s.base()+"/?", query, "continuation-token", func(text []byte) (keys []string, next string, err error) {
 		var page struct {
 			Contents []struct{ Key string }
 			Next     string `xml:"NextContinuationToken"`
@@ -94,7 +72,6 @@ func (s S3) List(ctx context.Context, prefix string) ([]string, error) {
 		if err := xml.Unmarshal(text, &page); err != nil {
 			return nil, "", fmt.Errorf("the listing is no XML of its shape: %w", err)
 		}
-		keys := make([]string, 0, len(page.Contents))
 		for _, c := range page.Contents {
 			keys = append(keys, c.Key)
 		}
