@@ -66,12 +66,11 @@ func (d *Draft) Remove(path []string, key string) error {
 	if err != nil {
 		return err
 	}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == key {
-			return d.cut(m, m.Content[i], m.Content[i+1])
-		}
+	k, v := pair(m, key)
+	if k == nil {
+		return nil
 	}
-	return nil
+	return d.cut(m, k, v)
 }
 
 // AddDestination writes a new destination at the end of the others.
@@ -82,7 +81,7 @@ func (d *Draft) AddDestination(name string, lines []string) error {
 	}
 	all := under(m, "destinations")
 	if all == nil {
-		d.appendLines(len(d.lines()), append([]string{"destinations:", "  " + name + ":"}, indented(lines, 4)...))
+		d.appendLines(len(d.text), append([]string{"destinations:", "  " + name + ":"}, indented(lines, 4)...))
 		return nil
 	}
 	if all.Style&yaml.FlowStyle != 0 || all.Kind != yaml.MappingNode || len(all.Content) == 0 {
@@ -97,7 +96,7 @@ func (d *Draft) AddDestination(name string, lines []string) error {
 	if body.Kind == yaml.MappingNode && body.Style&yaml.FlowStyle == 0 && len(body.Content) > 0 {
 		step = body.Content[0].Column - first.Column
 	}
-	d.appendLines(lastLine(all), append([]string{strings.Repeat(" ", margin) + name + ":"}, indented(lines, margin+step)...))
+	d.appendLines(d.behind(lastLine(all)), append([]string{strings.Repeat(" ", margin) + name + ":"}, indented(lines, margin+step)...))
 	return nil
 }
 
@@ -109,13 +108,19 @@ func indented(lines []string, by int) []string {
 	return list
 }
 
-func under(m *yaml.Node, key string) *yaml.Node {
+// pair finds a key of a mapping and its value; nil where there is none.
+func pair(m *yaml.Node, key string) (k, v *yaml.Node) {
 	for i := 0; m != nil && m.Kind == yaml.MappingNode && i+1 < len(m.Content); i += 2 {
 		if m.Content[i].Value == key {
-			return m.Content[i+1]
+			return m.Content[i], m.Content[i+1]
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+func under(m *yaml.Node, key string) *yaml.Node {
+	_, v := pair(m, key)
+	return v
 }
 
 func (d *Draft) at(path []string) (*yaml.Node, error) {
@@ -132,98 +137,84 @@ func (d *Draft) at(path []string) (*yaml.Node, error) {
 	return m, nil
 }
 
-// lines keep their ends.
-func (d *Draft) lines() []string { return strings.SplitAfter(string(d.text), "\n") }
+// behind is where the n-th line ends, and the next one begins.
+func (d *Draft) behind(n int) int {
+	lines := bytes.SplitAfter(d.text, []byte("\n"))
+	return len(bytes.Join(lines[:min(n, len(lines))], nil))
+}
 
-func (d *Draft) end() string {
+func (d *Draft) splice(from, to int, text string) {
+	d.text = slices.Replace(d.text, from, to, []byte(text)...)
+}
+
+// appendLines puts lines where one ends.
+func (d *Draft) appendLines(at int, add []string) {
+	end := "\n"
 	if bytes.Contains(d.text, []byte("\r\n")) {
-		return "\r\n"
+		end = "\r\n"
 	}
-	return "\n"
+	text := strings.Join(add, end) + end
+	if at > 0 && d.text[at-1] != '\n' {
+		text = end + text
+	}
+	d.splice(at, at, text)
 }
 
-// appendLines puts lines behind the n-th.
-func (d *Draft) appendLines(n int, add []string) {
-	lines := d.lines()
-	if lines[len(lines)-1] == "" {
-		lines = lines[:len(lines)-1]
-	}
-	n = min(n, len(lines))
-	if n > 0 && !strings.HasSuffix(lines[n-1], "\n") {
-		lines[n-1] += d.end()
-	}
-	for i := range add {
-		add[i] += d.end()
-	}
-	d.text = []byte(strings.Join(slices.Insert(lines, n, add...), ""))
-}
-
-// A span is where a value stands in its line, in bytes.
-type span struct{ line, from, to int }
-
-// spanOf finds a scalar that is written in one line.
-func (d *Draft) spanOf(n *yaml.Node) (span, error) {
-	line := d.lines()[n.Line-1]
-	from := len(string([]rune(line)[:n.Column-1])) // columns count characters
+// span finds where a scalar stands that is written in one line.
+func (d *Draft) span(n *yaml.Node) (from, to int, err error) {
+	line := d.text[d.behind(n.Line-1):d.behind(n.Line)]
+	column := len(string(bytes.Runes(line)[:n.Column-1])) // columns count characters
 	for _, text := range []string{n.Value, `"` + n.Value + `"`, "'" + n.Value + "'"} {
-		if n.Kind == yaml.ScalarNode && text != "" && strings.HasPrefix(line[from:], text) {
-			return span{n.Line - 1, from, from + len(text)}, nil
+		if n.Kind == yaml.ScalarNode && text != "" && bytes.HasPrefix(line[column:], []byte(text)) {
+			from = d.behind(n.Line-1) + column
+			return from, from + len(text), nil
 		}
 	}
-	return span{}, d.byHand(n, "it is written in a way that is not changed here")
-}
-
-func (d *Draft) splice(at span, text string) {
-	lines := d.lines()
-	lines[at.line] = lines[at.line][:at.from] + text + lines[at.line][at.to:]
-	d.text = []byte(strings.Join(lines, ""))
+	return 0, 0, d.byHand(n, "it is written in a way that is not changed here")
 }
 
 func (d *Draft) replace(n *yaml.Node, value string) error {
-	at, err := d.spanOf(n)
+	from, to, err := d.span(n)
 	if err == nil {
-		d.splice(at, value)
+		d.splice(from, to, value)
 	}
 	return err
 }
 
 // insert writes a pair behind another of the same mapping.
 func (d *Draft) insert(m, anchor *yaml.Node, pair string) error {
-	at, err := d.spanOf(anchor)
-	if err != nil {
+	_, to, err := d.span(anchor)
+	switch {
+	case err != nil:
 		return err
+	case m.Style&yaml.FlowStyle != 0:
+		d.splice(to, to, ", "+pair)
+	default:
+		d.appendLines(d.behind(anchor.Line), []string{strings.Repeat(" ", m.Content[0].Column-1) + pair})
 	}
-	if m.Style&yaml.FlowStyle != 0 {
-		d.splice(span{at.line, at.to, at.to}, ", "+pair)
-		return nil
-	}
-	d.appendLines(anchor.Line, []string{strings.Repeat(" ", m.Content[0].Column-1) + pair})
 	return nil
 }
 
 // cut takes a pair out: its line, or its part of one.
 func (d *Draft) cut(m, key, value *yaml.Node) error {
-	from, err := d.spanOf(key)
+	from, _, err := d.span(key)
 	if err != nil {
 		return err
 	}
-	to, err := d.spanOf(value)
-	if err != nil || to.line != from.line {
+	_, to, err := d.span(value)
+	if err != nil || key.Line != value.Line {
 		return d.byHand(key, key.Value+" is written over several lines")
 	}
-	if m.Style&yaml.FlowStyle == 0 {
-		d.text = []byte(strings.Join(slices.Delete(d.lines(), from.line, from.line+1), ""))
-		return nil
+	before := bytes.TrimRight(d.text[:from], " ")
+	switch {
+	case m.Style&yaml.FlowStyle == 0:
+		d.splice(d.behind(key.Line-1), d.behind(key.Line), "")
+	case bytes.HasSuffix(before, []byte(",")):
+		d.splice(len(before)-1, to, "")
+	default:
+		rest := bytes.TrimPrefix(bytes.TrimLeft(d.text[to:], " "), []byte(","))
+		d.splice(from, len(d.text)-len(bytes.TrimLeft(rest, " ")), "")
 	}
-	line := d.lines()[from.line]
-	before := strings.TrimRight(line[:from.from], " ")
-	if strings.HasSuffix(before, ",") {
-		d.splice(span{from.line, len(before) - 1, to.to}, "")
-		return nil
-	}
-	rest := strings.TrimLeft(line[to.to:], " ")
-	to.to = len(line) - len(strings.TrimLeft(strings.TrimPrefix(rest, ","), " "))
-	d.splice(span{from.line, from.from, to.to}, "")
 	return nil
 }
 
@@ -258,7 +249,10 @@ func (d *Draft) Write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(temp, to), removed(temp))
+	if err := os.Rename(temp, to); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return nil
 }
 
 // Create writes a new tenant's file, and never over another.
@@ -275,7 +269,7 @@ func (ks *Kinds) Create(dir, file string, text []byte) error {
 		return err
 	}
 	// A link is made whole, and fails where the name is taken.
-	return errors.Join(os.Link(temp, to), removed(temp))
+	return errors.Join(os.Link(temp, to), os.Remove(temp))
 }
 
 // written puts text beside a file, on disk before it gets its name.
@@ -290,12 +284,4 @@ func written(to string, text []byte, mode os.FileMode) (string, error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
-}
-
-// removed takes what a rename left, which is nothing where it worked.
-func removed(temp string) error {
-	if err := os.Remove(temp); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
 }
