@@ -1,14 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"carnet.dev/carnet/shared/check"
 )
@@ -109,26 +110,16 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 func (o *checkOptions) all(cmd *cobra.Command, from looker, list []named) []*looked {
 	found := make([]*looked, len(list))
 	p := newProgress(cmd.ErrOrStderr(), len(list))
-	seats := make(chan struct{}, o.limit)
-	var done sync.WaitGroup
-	var told sync.Mutex
-	tell := func(format string, args ...any) {
-		told.Lock()
-		defer told.Unlock()
-		p.end()
-		fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
-	}
+	var looking errgroup.Group
+	looking.SetLimit(o.limit)
 	for i, n := range list {
-		seats <- struct{}{}
-		done.Go(func() {
-			defer func() { <-seats }()
-			found[i] = o.patiently(cmd.Context(), from, n, tell)
-			told.Lock()
-			defer told.Unlock()
+		looking.Go(func() error {
+			found[i] = o.patiently(cmd.Context(), from, n, p.say)
 			p.step(n.String() + " " + outcomeWord(found[i]))
+			return nil
 		})
 	}
-	done.Wait()
+	looking.Wait()
 	p.end()
 	return found
 }
@@ -165,12 +156,7 @@ func (o *checkOptions) print(cmd *cobra.Command, found []*looked) error {
 	if o.asJSON {
 		return printJSON(out, map[string]any{"reports": found})
 	}
-	s := screen{out: out, colour: colour(out), quiet: o.quiet, told: map[string]named{}}
-	for _, l := range found {
-		s.looked(l)
-	}
-	s.sum(found)
-	return nil
+	return screen{out: out, colour: colour(out), quiet: o.quiet, told: map[string]named{}}.print(found)
 }
 
 func (o *checkOptions) writePage(found []*looked) error {
@@ -178,11 +164,7 @@ func (o *checkOptions) writePage(found []*looked) error {
 	if err != nil {
 		return err
 	}
-	where := "this machine"
-	if o.url != "" {
-		where = o.url
-	}
-	return errors.Join(page(f, where, time.Now(), found), f.Close())
+	return errors.Join(page(f, cmp.Or(o.url, "this machine"), time.Now(), found), f.Close())
 }
 
 // verdict is what the process ends with: the gravest of what was found.
@@ -191,13 +173,15 @@ func (o *checkOptions) verdict(found []*looked) error {
 	for _, l := range found {
 		count[o.code(l)]++
 	}
-	words := map[int]string{
-		exitUnsafe: "unsafe", exitFound: "broken", exitFailed: "not checked",
-		exitUnavailable: "without a useful answer", exitUnproven: "sound, and not proven to refuse",
-	}
-	for _, code := range []int{exitUnsafe, exitFound, exitFailed, exitUnavailable, exitUnproven} {
-		if n := count[code]; n > 0 {
-			return exitError{code, fmt.Errorf("%d of %d: %s", n, len(found), words[code])}
+	for _, grave := range []struct {
+		code int
+		word string
+	}{
+		{exitUnsafe, "unsafe"}, {exitFound, "broken"}, {exitFailed, "not checked"},
+		{exitUnavailable, "without a useful answer"}, {exitUnproven, "sound, and not proven to refuse"},
+	} {
+		if n := count[grave.code]; n > 0 {
+			return exitError{grave.code, fmt.Errorf("%d of %d: %s", n, len(found), grave.word)}
 		}
 	}
 	return nil

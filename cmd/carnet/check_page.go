@@ -45,7 +45,7 @@ type cell struct {
 func page(w io.Writer, where string, at time.Time, found []*looked) error {
 	t, err := template.New("check").Funcs(template.FuncMap{
 		"headline": headline, "party": party, "owners": owners,
-		"sign": func(l *looked) string { sign, _ := signOf(l); return sign },
+		"sign": func(l *looked) string { return l.mark().sign },
 		"let":  func(p check.Probed) bool { return p.Verdict == destination.ProbeLetIn },
 		"utc":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

@@ -1,19 +1,53 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"text/template"
 	"time"
 	"unicode/utf8"
 
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
 	"carnet.dev/carnet/shared/exchange/destination"
-	"carnet.dev/carnet/shared/mend"
 )
+
+// screenText is how one destination is told. What is to be pasted begins at the margin.
+const screenText = `{{sign .}} {{bold (name .)}}  {{headline .}}
+{{chain . -}}
+{{range .Probes}}  {{probe .}}
+{{end -}}
+{{if not .NextProbe.IsZero}}  its refusals were tried a short while ago, and can be again at {{clock .NextProbe}}
+{{end -}}
+{{with .Note}}  {{.}}
+{{end -}}
+{{if .Finding -}}
+{{with .Broke}}  from  {{.Edge.From}}
+{{if ne .Edge.To .Edge.From}}  to    {{.Edge.To}}{{with .Edge.Via}}  (through {{join . ", "}}){{end}}
+{{end}}{{end -}}
+{{with .Finding.Op}}  call  {{.}}: {{or $.Finding.Code $.Finding.Reason}}
+{{end -}}
+{{if and .Said (ne .Outcome "unlinked")}}{{/* whose change says it */}}  said  {{line .Said}}
+{{end -}}
+{{if not .Changes}}{{range .Finding.Causes}}  {{.Code}}, {{party .Owner}}'s to mend: {{.Says}}
+{{end}}{{end -}}
+{{if gt (len .Changes) 1}}  The answer can mean {{len .Changes}} things.
+{{end -}}
+{{end -}}
+{{range $i, $change := .Changes}}
+  {{if gt (len $.Changes) 1}}{{number $i}} of {{len $.Changes}}: {{end}}{{bold .Cause}}, for {{party .Owner}}, in {{.Where}}
+  {{.What}}
+{{with .Tell}}  How to tell: {{.}}
+{{end}}
+{{with above (name $) .Text}}  The change is the one for {{.}}, above.
+{{else}}{{ended .Text}}{{range .Missing}}
+  {{.Placeholder}} stands for {{.What}}: {{.Command}}
+{{end}}{{with .After}}
+  {{.}}
+{{end}}{{end}}{{end}}
+`
 
 // A screen prints what was found for a person. Marks and words tell everything; colours
 // only help.
@@ -22,6 +56,52 @@ type screen struct {
 	colour bool
 	quiet  bool             // leave out what is sound
 	told   map[string]named // the changes that are on the screen already, by their text
+}
+
+func (s screen) funcs() template.FuncMap {
+	return template.FuncMap{
+		"headline": headline, "party": party, "join": strings.Join, "chain": s.chain, "probe": s.probe, "above": s.above, "clock": clockOf,
+		"name":   (*looked).name,
+		"bold":   func(v any) string { return s.in(bold, fmt.Sprint(v)) },
+		"sign":   func(l *looked) string { m := l.mark(); return s.in(m.colour, m.sign) },
+		"line":   func(text string) string { return strings.ReplaceAll(text, "\n", " ") },
+		"ended":  func(text string) string { return strings.TrimSuffix(text, "\n") + "\n" },
+		"number": func(i int) int { return i + 1 },
+	}
+}
+
+// print prints destinations, and says in a line what came of many.
+func (s screen) print(found []*looked) error {
+	t, err := template.New("check").Funcs(s.funcs()).Parse(screenText)
+	if err != nil {
+		return err
+	}
+	for _, l := range found {
+		if s.quiet && (l.Outcome == check.Sound || l.Outcome == check.NotInService) {
+			continue
+		}
+		if err := t.Execute(s.out, l); err != nil {
+			return err
+		}
+	}
+	if len(found) < 2 {
+		return nil
+	}
+	var words []string
+	for _, sum := range sums(found) {
+		words = append(words, fmt.Sprintf("%d %s", sum.N, sum.Word))
+	}
+	_, err = fmt.Fprintf(s.out, "%d destinations: %s.\n", len(found), strings.Join(words, ", "))
+	return err
+}
+
+// above names the destination whose change has the text, if it is on the screen already.
+func (s screen) above(whose named, text string) string {
+	if first, ok := s.told[text]; ok {
+		return first.String()
+	}
+	s.told[text] = whose
+	return ""
 }
 
 // A mark is how a state is drawn.
@@ -49,51 +129,24 @@ func markOf(s check.State) mark {
 	return mark{"·", "┄┄┄▷", dim}
 }
 
-func signOf(l *looked) (sign, colour string) {
+// mark is how a destination is drawn: as the edges that it is like.
+func (l *looked) mark() mark {
 	switch l.Outcome {
 	case check.Sound:
-		return "✓", green
+		return markOf(check.Held)
 	case check.NoAnswer:
-		return "!", yellow
+		return markOf(check.Unknown)
 	case check.NotInService:
-		return "·", dim
+		return markOf(check.Unreached)
 	}
-	return "✗", red
+	return markOf(check.Broken)
 }
 
 func (s screen) in(colour, text string) string {
-	if !s.colour {
+	if !s.colour || colour == "" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
-}
-
-func (s screen) line(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
-
-// looked prints one destination.
-func (s screen) looked(l *looked) {
-	if s.quiet && (l.Outcome == check.Sound || l.Outcome == check.NotInService) {
-		return
-	}
-	sign, colour := signOf(l)
-	s.line("%s %s  %s", s.in(colour, sign), s.in(bold, l.name().String()), headline(l))
-	s.chain(l)
-	for _, p := range l.Probes {
-		s.probe(p)
-	}
-	if !l.NextProbe.IsZero() {
-		s.line("  its refusals were tried a short while ago, and can be again at %s", clockOf(l.NextProbe))
-	}
-	if l.Note != "" {
-		s.line("  %s", l.Note)
-	}
-	if f := l.Finding; f != nil {
-		s.finding(l, f)
-	}
-	for i, c := range l.Changes {
-		s.change(l.name(), c, i+1, len(l.Changes))
-	}
-	s.line("")
 }
 
 // headline says what was found in a line.
@@ -108,8 +161,12 @@ func headline(l *looked) string {
 	case l.Outcome == check.UnsafeChain:
 		return "UNSAFE: it let somebody in whom it must refuse"
 	case l.Outcome == check.Sound:
-		return fmt.Sprintf("sound: %d ms, a credential would end at %s (in %s), %s",
-			l.Millis, clockOf(l.Expires), left(l.Expires), verifiedOf(l))
+		verified := "never verified"
+		if l.Verified != "" {
+			verified = "verified " + l.Verified
+		}
+		left := time.Until(l.Expires).Round(time.Minute).Minutes()
+		return fmt.Sprintf("sound: %d ms, a credential would end at %s (in %.0f min), %s", l.Millis, clockOf(l.Expires), left, verified)
 	}
 	return headlineOf(l.Finding, len(l.Edges))
 }
@@ -119,26 +176,25 @@ func headlineOf(f *check.Finding, of int) string {
 	if f.Position == 0 {
 		at = "before the first edge"
 	}
-	word := map[exchange.Reason]string{exchange.Throttled: "a cloud asks for fewer requests ", exchange.Unavailable: "no useful answer "}[f.Reason]
-	whose := ": " + owners(f.Causes) + " to mend"
-	if word != "" {
-		whose = ""
+	switch f.Reason {
+	case exchange.Throttled:
+		return "a cloud asks for fewer requests " + at
+	case exchange.Unavailable:
+		return "no useful answer " + at
 	}
-	return cmp.Or(word, "broken ") + at + whose
+	return "broken " + at + ": " + owners(f.Causes) + " to mend"
 }
 
 // owners lists whose the causes are, each once.
 func owners(causes []check.Cause) string {
 	var list []string
 	for _, c := range causes {
-		if word := possessive(c.Owner); !strings.Contains(strings.Join(list, " "), word) {
+		if word := party(c.Owner) + "'s"; !slices.Contains(list, word) {
 			list = append(list, word)
 		}
 	}
 	return strings.Join(list, " or ")
 }
-
-func possessive(o exchange.Owner) string { return party(o) + "'s" }
 
 func party(o exchange.Owner) string {
 	if o == exchange.ThirdParty {
@@ -147,47 +203,30 @@ func party(o exchange.Owner) string {
 	return "the " + string(o)
 }
 
-func verifiedOf(l *looked) string {
-	if l.Verified == "" {
-		return "never verified"
-	}
-	return "verified " + l.Verified
-}
-
 func clockOf(t time.Time) string { return t.Local().Format("15:04") }
 
-func left(t time.Time) string {
-	return fmt.Sprintf("%d min", int(time.Until(t).Round(time.Minute).Minutes()))
-}
-
 // chain draws the line of edges, with a hook under the one that broke.
-func (s screen) chain(l *looked) {
+func (s screen) chain(l *looked) string {
 	if len(l.Edges) == 0 {
-		return
+		return ""
 	}
-	var b strings.Builder
-	width, hook := 0, -1
+	drawn, hook := "", ""
+	width := 0
 	add := func(text, colour string) {
 		width += utf8.RuneCountInString(text)
-		if colour != "" {
-			text = s.in(colour, text)
-		}
-		b.WriteString(text)
+		drawn += s.in(colour, text)
 	}
 	for i, name := range nodes(l.Report) {
 		if i > 0 {
 			m := markOf(l.Edges[i-1].State)
 			if l.Finding != nil && i == l.Finding.Position {
-				hook = width + 2
+				hook = fmt.Sprintf("  %*s╰ edge %d\n", width+2, "", i)
 			}
 			add(" "+m.arrow+" ", m.colour)
 		}
 		add(name, "")
 	}
-	s.line("  %s", b.String())
-	if hook >= 0 {
-		s.line("  %s╰ edge %d", strings.Repeat(" ", hook), l.Finding.Position)
-	}
+	return "  " + drawn + "\n" + hook
 }
 
 // nodes names who stands on a chain, or says what stands there where nobody is named.
@@ -220,88 +259,19 @@ func shortPlace(name string) string {
 	return name
 }
 
-func (s screen) probe(p check.Probed) {
-	sign, word, colour := "✓", "refused", green
+func (s screen) probe(p check.Probed) string {
+	m, word := markOf(check.Held), "refused"
 	switch p.Verdict {
 	case destination.ProbeLetIn:
-		sign, word, colour = "✗", "LET IN", red
+		m, word = markOf(check.Broken), "LET IN"
 	case destination.ProbeUnclear:
-		sign, word, colour = "!", "unclear", yellow
+		m, word = markOf(check.Unknown), "unclear"
 	}
 	code := ""
 	if p.Code != "" {
 		code = " (" + p.Code + ")"
 	}
-	s.line("  %s %-7s  %s%s", s.in(colour, sign), word, p.Name, code)
-}
-
-func (s screen) finding(l *looked, f *check.Finding) {
-	if broke := l.Broke(); broke != nil {
-		via := ""
-		if len(broke.Edge.Via) > 0 {
-			via = "  (through " + strings.Join(broke.Edge.Via, ", ") + ")"
-		}
-		s.line("  from  %s", broke.Edge.From)
-		if broke.Edge.To != broke.Edge.From {
-			s.line("  to    %s%s", broke.Edge.To, via)
-		}
-	}
-	if f.Op != "" {
-		s.line("  call  %s: %s", f.Op, cmp.Or(f.Code, string(f.Reason)))
-	}
-	if l.Said != "" && l.Outcome != check.Unlinked { // whose change says it
-		s.line("  said  %s", strings.ReplaceAll(l.Said, "\n", " "))
-	}
-	if len(l.Changes) == 0 {
-		for _, c := range f.Causes {
-			s.line("  %s, %s to mend: %s", c.Code, possessive(c.Owner), c.Says)
-		}
-	}
-	if len(l.Changes) > 1 {
-		s.line("  The answer can mean %d things.", len(l.Changes))
-	}
-}
-
-// change prints what one owner does. What is to be pasted begins at the margin.
-func (s screen) change(whose named, c mend.Change, n, of int) {
-	number := ""
-	if of > 1 {
-		number = fmt.Sprintf("%d of %d: ", n, of)
-	}
-	s.line("")
-	s.line("  %s%s, for %s, in %s", number, s.in(bold, c.Cause), party(c.Owner), c.Where)
-	s.line("  %s", c.What)
-	if c.Tell != "" {
-		s.line("  How to tell: %s", c.Tell)
-	}
-	s.line("")
-	if first, ok := s.told[c.Text]; ok {
-		s.line("  The change is the one for %s, above.", first)
-		return
-	}
-	s.told[c.Text] = whose
-	fmt.Fprint(s.out, c.Text)
-	if !strings.HasSuffix(c.Text, "\n") {
-		s.line("")
-	}
-	for _, m := range c.Missing {
-		s.line("\n  %s stands for %s: %s", m.Placeholder, m.What, m.Command)
-	}
-	if c.After != "" {
-		s.line("\n  %s", c.After)
-	}
-}
-
-// sum says in a line what came of many.
-func (s screen) sum(found []*looked) {
-	if len(found) < 2 {
-		return
-	}
-	var words []string
-	for _, sum := range sums(found) {
-		words = append(words, fmt.Sprintf("%d %s", sum.N, sum.Word))
-	}
-	s.line("%d destinations: %s.", len(found), strings.Join(words, ", "))
+	return fmt.Sprintf("%s %-7s  %s%s", s.in(m.colour, m.sign), word, p.Name, code)
 }
 
 // A sum is how many came to one outcome.

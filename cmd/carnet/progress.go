@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -12,10 +13,11 @@ import (
 
 // A progress tells how far long work has come: a bar that is drawn over on a terminal, a
 // line now and then elsewhere. It writes to standard error, so that what was asked for
-// stays alone on standard output.
+// stays alone on standard output. It is safe for concurrent use, but for end.
 type progress struct {
 	out         io.Writer
 	bar         bool
+	mu          sync.Mutex
 	done, total int
 	told        time.Time
 }
@@ -32,6 +34,8 @@ func newProgress(out io.Writer, total int) *progress {
 
 // step says what was just done.
 func (p *progress) step(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done++
 	switch {
 	case p.bar:
@@ -41,6 +45,14 @@ func (p *progress) step(what string) {
 		p.told = time.Now()
 		fmt.Fprintf(p.out, "%d of %d: %s\n", p.done, p.total, what)
 	}
+}
+
+// say writes a line in the place of the bar.
+func (p *progress) say(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+	fmt.Fprintf(p.out, format+"\n", args...)
 }
 
 // end takes the bar away.
