@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
+	"carnet.dev/carnet/shared/catalog/bucket"
 	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/exchange/destination/kinds"
 	"carnet.dev/carnet/shared/trust"
@@ -41,9 +42,7 @@ func (c catalogFiles) draft(cmd *cobra.Command, tenant string) (*catalog.Draft, 
 // dir is where changes are written.
 func (c catalogFiles) dir() string { return cmp.Or(c.Dir, ".") }
 
-func (c catalogFiles) write(d *catalog.Draft) error {
-	return d.Write(c.dir())
-}
+func (c catalogFiles) write(d *catalog.Draft) error { return d.Write(c.dir()) }
 
 type rotateOptions struct {
 	trustOptions
@@ -146,54 +145,37 @@ func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated
 
 // tell prints what the owner applies now.
 func (o *rotateOptions) tell(cmd *cobra.Command, name string, ids rotated) error {
+	step, words := "begun", fmt.Sprintf(`%[1]s: next_external_id is %[2]s; external_id stays %[3]s.
+The owner of the place applies this, which lets both in, whenever it likes. Then:
+  carnet check %[1]s
+  carnet catalog rotate %[1]s --finish
+`, name, ids.next, ids.old)
 	if o.finish {
 		o.ask.Retired = ids.old
+		step, words = "finished", fmt.Sprintf(`%s: external_id is %s now, and nothing else is shown.
+The owner of the place applies this, and the old one lets nobody in:
+`, name, ids.next)
 	}
 	sheet, err := o.sheet(cmd, name)
 	if err != nil {
 		return fmt.Errorf("the file is written; what the owner applies could not be printed: %w", err)
 	}
+	var text strings.Builder
+	if err := o.print(&text, sheet); err != nil {
+		return err
+	}
 	if o.asJSON {
-		err = o.tellJSON(cmd, name, ids, sheet)
+		err = printJSON(cmd.OutOrStdout(), map[string]string{
+			"destination": name, "step": step, "old_external_id": ids.old, "external_id": ids.next, "apply": text.String(),
+		})
 	} else {
-		for _, line := range o.words(name, ids) {
-			fmt.Fprintln(cmd.ErrOrStderr(), line)
-		}
-		err = o.print(cmd.OutOrStdout(), sheet)
+		fmt.Fprintln(cmd.ErrOrStderr(), words)
+		_, err = io.WriteString(cmd.OutOrStdout(), text.String())
 	}
 	if err != nil {
 		return err
 	}
 	return missing(sheet)
-}
-
-func (o *rotateOptions) tellJSON(cmd *cobra.Command, name string, ids rotated, s *trust.Sheet) error {
-	var text strings.Builder
-	if err := o.print(&text, s); err != nil {
-		return err
-	}
-	step := "begun"
-	if o.finish {
-		step = "finished"
-	}
-	return printJSON(cmd.OutOrStdout(), map[string]string{
-		"destination": name, "step": step, "old_external_id": ids.old, "external_id": ids.next, "apply": text.String(),
-	})
-}
-
-func (o *rotateOptions) words(name string, ids rotated) []string {
-	if o.finish {
-		return []string{
-			name + ": external_id is " + ids.next + " now, and nothing else is shown.",
-			"The owner of the place applies this, and the old one lets nobody in:", "",
-		}
-	}
-	return []string{
-		name + ": next_external_id is " + ids.next + "; external_id stays " + ids.old + ".",
-		"The owner of the place applies this, which lets both in, whenever it likes. Then:",
-		"  carnet check " + name,
-		"  carnet catalog rotate " + name + " --finish", "",
-	}
 }
 
 func switchCommand(verb string) *cobra.Command {
@@ -216,10 +198,8 @@ func switchCommand(verb string) *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), s)
 			}
-			for _, line := range s.words() {
-				fmt.Fprintln(cmd.OutOrStdout(), line)
-			}
-			return nil
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), s)
+			return err
 		},
 	}
 	cmd.Short, cmd.Long, cmd.Example = "Vend for it again", "Enable takes `disabled: true` out of the file.", "  carnet catalog enable acme/lake"
@@ -236,9 +216,6 @@ says how to end it before.`
 	jsonFlag(cmd, &asJSON)
 	return cmd
 }
-
-// freshFor is how old a copy of a file a function may use: shared/catalog/bucket.
-const freshFor = time.Minute
 
 // A switched tenant or destination, and what is still out.
 type switched struct {
@@ -283,10 +260,9 @@ func (c catalogFiles) turn(cmd *cobra.Command, name string, off bool) (switched,
 	if err == nil && s.Changed {
 		err = c.write(draft)
 	}
-	if err != nil || !off {
-		return s, err
+	if err == nil && off {
+		err = c.outstanding(cmd, &s, t, dest)
 	}
-	err = c.outstanding(cmd, &s, t, dest)
 	return s, err
 }
 
@@ -312,12 +288,13 @@ func (c catalogFiles) outstanding(cmd *cobra.Command, s *switched, t *catalog.Te
 			longest = max(longest, w.Longest)
 		}
 	}
-	s.Stops = time.Now().UTC().Add(freshFor).Truncate(time.Second)
+	s.Stops = time.Now().UTC().Add(bucket.FreshFor).Truncate(time.Second)
 	s.Ends, s.Longest = s.Stops.Add(longest), longest.String()
 	return nil
 }
 
-func (s switched) words() []string {
+// String says it to a person.
+func (s switched) String() string {
 	state := "enabled"
 	if s.Disabled {
 		state = "disabled"
@@ -325,12 +302,11 @@ func (s switched) words() []string {
 	if !s.Changed {
 		state += " already"
 	}
-	lines := []string{s.Name + " is " + state + "."}
 	if !s.Disabled {
-		return append(lines, "Credentials are vended again within a minute after the file is where the functions read it.")
+		return fmt.Sprintf("%s is %s.\nCredentials are vended again within a minute after the file is where the functions read it.", s.Name, state)
 	}
-	return append(append(lines,
-		"New vends stop within a minute after the file is where the functions read it: by "+s.Stops.Format(time.RFC3339)+" if that is now.",
-		"The last credential that was vended before expires by "+s.Ends.Format(time.RFC3339)+" (each lives for "+s.Longest+" at the most)."),
-		s.Notes...)
+	return strings.Join(append([]string{fmt.Sprintf(`%s is %s.
+New vends stop within a minute after the file is where the functions read it: by %s if that is now.
+The last credential that was vended before expires by %s (each lives for %s at the most).`,
+		s.Name, state, s.Stops.Format(time.RFC3339), s.Ends.Format(time.RFC3339), s.Longest)}, s.Notes...), "\n")
 }

@@ -57,11 +57,10 @@ func (o *checkOptions) looker(cmd *cobra.Command) (looker, error) {
 // picked lists the destinations that arguments name, or all.
 func picked(ctx context.Context, from looker, args []string) ([]named, error) {
 	if len(args) == 0 {
-		all, err := from.tenants(ctx)
-		if err != nil {
+		var err error
+		if args, err = from.tenants(ctx); err != nil {
 			return nil, err
 		}
-		args = all
 	}
 	var list []named
 	for _, arg := range args {
@@ -69,15 +68,15 @@ func picked(ctx context.Context, from looker, args []string) ([]named, error) {
 		if err != nil {
 			return nil, err
 		}
-		if dest != "" {
-			list = append(list, named{tenant, dest})
-			continue
+		all := []string{dest}
+		if dest == "" {
+			t, err := from.tenant(ctx, tenant)
+			if err != nil {
+				return nil, err
+			}
+			all = slices.Sorted(maps.Keys(t.Destinations))
 		}
-		t, err := from.tenant(ctx, tenant)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range slices.Sorted(maps.Keys(t.Destinations)) {
+		for _, d := range all {
 			list = append(list, named{tenant, d})
 		}
 	}
@@ -123,7 +122,7 @@ func (h here) look(ctx context.Context, n named, probe bool) *looked {
 		l.Problem = err.Error()
 		return l
 	}
-	if off(t, n.destination) {
+	if d := t.Destinations[n.destination]; d != nil && (t.Disabled || d.Disabled) {
 		l.Outcome = check.NotInService
 		return l
 	}
@@ -148,11 +147,6 @@ func (h here) look(ctx context.Context, n named, probe bool) *looked {
 		return ids
 	})
 	return l
-}
-
-func off(t *catalog.Tenant, destination string) bool {
-	d := t.Destinations[destination]
-	return d != nil && (t.Disabled || d.Disabled)
 }
 
 // mend adds the changes. Ids that the catalog does not have are asked for only where one is

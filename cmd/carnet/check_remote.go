@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,12 +75,11 @@ func (t there) name(ctx context.Context, l *looked) {
 		l.Note = "There is no catalog here: names, and what to change, need --catalog. The function's audit record of " + l.RequestID + " has them."
 		return
 	}
+	var names check.Names
 	file, err := t.catalog.tenant(ctx, l.Tenant)
-	if err != nil {
-		l.Note = "Names, and what to change, are missing: " + err.Error()
-		return
+	if err == nil {
+		names, err = namesOf(t.operator, file, l.Report)
 	}
-	names, err := namesOf(t.operator, file, l.Report)
 	if err != nil {
 		l.Note = "Names, and what to change, are missing: " + err.Error()
 		return
@@ -127,14 +125,13 @@ func providerOn(op *catalog.Operator, t *catalog.Tenant, d *catalog.Destination,
 	}
 	for i, to := range chain[1:] {
 		for _, a := range accounts {
-			if a == nil || a.Email != to || !strings.HasPrefix(chain[i], "arn:") {
-				continue
+			switch {
+			case a == nil || a.Email != to || !strings.HasPrefix(chain[i], "arn:"):
+			case a.Provider == "" && len(op.Providers) > 0:
+				return op.Providers[0].Name
+			default:
+				return a.Provider
 			}
-			own := ""
-			if len(op.Providers) > 0 {
-				own = op.Providers[0].Name
-			}
-			return cmp.Or(a.Provider, own)
 		}
 	}
 	return ""

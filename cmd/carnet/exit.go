@@ -54,13 +54,13 @@ func (e exitError) Unwrap() error { return e.error }
 
 // found is the error of a command that did its work and found so many things wrong.
 func found(n int, what string) error {
-	switch n {
-	case 0:
+	if n == 0 {
 		return nil
-	case 1:
-		return exitError{exitFound, fmt.Errorf("1 %s", what)}
 	}
-	return exitError{exitFound, fmt.Errorf("%d %ss", n, what)}
+	if n > 1 {
+		what += "s"
+	}
+	return exitError{exitFound, fmt.Errorf("%d %s", n, what)}
 }
 
 // exitCode tells a refusal from an absence, wherever it comes from.

@@ -54,22 +54,14 @@ func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
 	if err != nil {
 		return err
 	}
-	h := newHelper(c, o.tenant, o.destination)
+	h := &helper{client: c, tenant: o.tenant, destination: o.destination, token: rand.Text()}
 	file, err := o.writeToken(h.token)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(file)
 	h.guide(cmd, l.Addr().String(), file)
-	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime}
-	go func() {
-		<-cmd.Context().Done()
-		s.Close()
-	}()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serve(cmd.Context(), l, "", "", h)
 }
 
 // writeToken keeps the token off the screen and out of a container's log. SDKs take no
@@ -100,24 +92,20 @@ func (o *localOptions) newFile() (*os.File, error) {
 type helper struct {
 	client              *client.Client
 	tenant, destination string
-	token               string // what AWS's SDKs must show: other users of the machine are on loopback too
-
-	mu   sync.Mutex
-	kept map[string]*exchange.Credential
-}
-
-func newHelper(c *client.Client, tenant, destination string) *helper {
-	return &helper{client: c, tenant: tenant, destination: destination, token: rand.Text(), kept: map[string]*exchange.Credential{}}
+	token               string   // what AWS's SDKs must show: other users of the machine are on loopback too
+	kept                sync.Map // credentials, by their destination's name
 }
 
 func (h *helper) guide(cmd *cobra.Command, address, tokenFile string) {
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "# for AWS's SDKs and command line; the last part names the destination\n")
-	fmt.Fprintf(out, "export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s\n", address, cmp.Or(h.destination, "DESTINATION"))
-	fmt.Fprintf(out, "export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s\n", shellQuoted(tokenFile))
+	fmt.Fprintf(cmd.OutOrStdout(), `# for AWS's SDKs and command line; the last part names the destination
+export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/aws/%s
+export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=%s
+`, address, cmp.Or(h.destination, "DESTINATION"), shellQuoted(tokenFile))
 	if h.destination != "" {
-		fmt.Fprintf(out, "# for Google's; the second one is google-auth's for Python, which looks there whether anybody is in\n")
-		fmt.Fprintf(out, "export GCE_METADATA_HOST=%[1]s\nexport GCE_METADATA_IP=%[1]s\n", address)
+		fmt.Fprintf(cmd.OutOrStdout(), `# for Google's; the second one is google-auth's for Python, which looks there whether anybody is in
+export GCE_METADATA_HOST=%[1]s
+export GCE_METADATA_IP=%[1]s
+`, address)
 	}
 }
 
@@ -147,11 +135,7 @@ func (h *helper) container(w http.ResponseWriter, r *http.Request, destination s
 		fmt.Fprint(w, `{"code":"unauthenticated","message":"show the token of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}`)
 		return
 	}
-	cred, err := h.credential(r, destination)
-	var text []byte
-	if err == nil {
-		text, err = wire.AWSContainer(cred)
-	}
+	_, text, err := h.credential(r, destination, wire.AWSContainer)
 	if err != nil {
 		code, status := codeOf(err)
 		w.WriteHeader(status)
@@ -183,11 +167,7 @@ func (h *helper) metadata(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *helper) account(w http.ResponseWriter, r *http.Request, part string) {
-	cred, err := h.credential(r, h.destination)
-	var text []byte
-	if err == nil {
-		text, err = wire.GoogleMetadata(cred)
-	}
+	cred, text, err := h.credential(r, h.destination, wire.GoogleMetadata)
 	if err != nil {
 		_, status := codeOf(err)
 		http.Error(w, err.Error(), status)
@@ -209,22 +189,20 @@ func (h *helper) account(w http.ResponseWriter, r *http.Request, part string) {
 	}
 }
 
-// credential is kept while it has a quarter of an hour left.
-func (h *helper) credential(r *http.Request, destination string) (*exchange.Credential, error) {
+// credential is kept while it has a quarter of an hour left. form writes it.
+func (h *helper) credential(r *http.Request, destination string, form func(*exchange.Credential) ([]byte, error)) (*exchange.Credential, []byte, error) {
 	const least = 15 * time.Minute
-	h.mu.Lock()
-	kept := h.kept[destination]
-	h.mu.Unlock()
-	if kept != nil && time.Until(kept.Expires) > least+time.Minute {
-		return kept, nil
+	held, _ := h.kept.Load(destination)
+	cred, _ := held.(*exchange.Credential)
+	if cred == nil || time.Until(cred.Expires) <= least+time.Minute {
+		var err error
+		if cred, err = h.client.Vend(r.Context(), client.Request{Tenant: h.tenant, Destination: destination, MinTTL: least}); err != nil {
+			return nil, nil, err
+		}
+		h.kept.Store(destination, cred)
 	}
-	cred, err := h.client.Vend(r.Context(), client.Request{Tenant: h.tenant, Destination: destination, MinTTL: least})
-	if err == nil {
-		h.mu.Lock()
-		h.kept[destination] = cred
-		h.mu.Unlock()
-	}
-	return cred, err
+	text, err := form(cred)
+	return cred, text, err
 }
 
 func codeOf(err error) (string, int) {

@@ -75,7 +75,11 @@ func (o *serveOptions) run(cmd *cobra.Command, _ []string) error {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.Handler.ServeHTTP(w, r.WithContext(keep.InBackground(r.Context())))
 	})
-	return serve(cmd.Context(), cmp.Or(o.listen, ":8080"), o.cert, o.key, h)
+	l, err := net.Listen("tcp", cmp.Or(o.listen, ":8080"))
+	if err != nil {
+		return err
+	}
+	return serve(cmd.Context(), l, o.cert, o.key, h)
 }
 
 // atATime is how many requests a server answers, within the memory that deploy/kubernetes
@@ -90,12 +94,8 @@ const (
 	graceTime  = 25 * time.Second // Kubernetes kills after 30
 )
 
-// serve listens until the context ends, and then ends what is under way.
-func serve(ctx context.Context, listen, cert, key string, h http.Handler) error {
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return err
-	}
+// serve answers until the context ends, and then ends what is under way.
+func serve(ctx context.Context, l net.Listener, cert, key string, h http.Handler) (err error) {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
 	begin := s.Serve
 	if cert != "" {
