@@ -131,7 +131,10 @@ const again = 5 * time.Second
 func (o *checkOptions) patiently(ctx context.Context, from looker, n named, tell func(string, ...any)) *looked {
 	until := time.Now().Add(o.wait)
 	for {
-		l := from.look(ctx, n, o.probe)
+		l := &looked{Report: check.Report{Tenant: n.tenant, Destination: n.destination}}
+		if err := from.look(ctx, l, o.probe); err != nil {
+			l.Problem = err.Error()
+		}
 		hopeless := l.Outcome == check.Sound || l.Outcome == check.NotInService || l.Outcome == check.UnsafeChain || l.Problem != ""
 		if hopeless || !time.Now().Add(again).Before(until) {
 			return l

@@ -44,7 +44,8 @@ type looker interface {
 	tenants(context.Context) ([]string, error)
 	// tenant reads a tenant's file.
 	tenant(ctx context.Context, name string) (*catalog.Tenant, error)
-	look(ctx context.Context, n named, probe bool) *looked
+	// look fills in what was found of the destination that l names.
+	look(ctx context.Context, l *looked, probe bool) error
 }
 
 func (o *checkOptions) looker(cmd *cobra.Command) (looker, error) {
@@ -115,25 +116,21 @@ func (h here) tenant(ctx context.Context, name string) (*catalog.Tenant, error) 
 	return t, err
 }
 
-func (h here) look(ctx context.Context, n named, probe bool) *looked {
-	l := &looked{Report: check.Report{Tenant: n.tenant, Destination: n.destination}}
-	t, err := h.tenant(ctx, n.tenant)
+func (h here) look(ctx context.Context, l *looked, probe bool) error {
+	t, err := h.tenant(ctx, l.Tenant)
 	if err != nil {
-		l.Problem = err.Error()
-		return l
+		return err
 	}
-	if d := t.Destinations[n.destination]; d != nil && (t.Disabled || d.Disabled) {
+	if d := t.Destinations[l.Destination]; d != nil && (t.Disabled || d.Disabled) {
 		l.Outcome = check.NotInService
-		return l
+		return nil
 	}
-	r, err := h.Check.Check(ctx, exchange.Request{Caller: exchange.Console, Tenant: n.tenant, Destination: n.destination}, probe)
+	r, err := h.Check.Check(ctx, exchange.Request{Caller: exchange.Console, Tenant: l.Tenant, Destination: l.Destination}, probe)
 	switch {
 	case errors.Is(err, exchange.ErrDenied):
-		l.Problem = fmt.Sprintf("tenant %s has no destination %q: it has %s", n.tenant, n.destination, strings.Join(slices.Sorted(maps.Keys(t.Destinations)), ", "))
-		return l
+		return fmt.Errorf("tenant %s has no destination %q: it has %s", l.Tenant, l.Destination, strings.Join(slices.Sorted(maps.Keys(t.Destinations)), ", "))
 	case err != nil:
-		l.Problem = err.Error()
-		return l
+		return err
 	}
 	l.Report = r
 	if e := r.Err(); e != nil {
@@ -146,7 +143,7 @@ func (h here) look(ctx context.Context, n named, probe bool) *looked {
 		ids, _ := lookUp(ctx, h.catalog, t, h.Operator) // what cannot be looked up keeps its placeholder
 		return ids
 	})
-	return l
+	return nil
 }
 
 // mend adds the changes. Ids that the catalog does not have are asked for only where one is

@@ -55,18 +55,15 @@ func (t there) tenant(ctx context.Context, name string) (*catalog.Tenant, error)
 	return t.catalog.tenant(ctx, name)
 }
 
-func (t there) look(ctx context.Context, n named, probe bool) *looked {
-	l := &looked{Report: check.Report{Tenant: n.tenant, Destination: n.destination}}
-	text, err := t.client.Check(ctx, n.tenant, n.destination, probe)
+func (t there) look(ctx context.Context, l *looked, probe bool) error {
+	text, err := t.client.Check(ctx, l.Tenant, l.Destination, probe)
 	if err == nil {
 		err = json.Unmarshal(text, &l.Report)
 	}
-	if err != nil {
-		l.Problem = err.Error()
-		return l
+	if err == nil {
+		t.name(ctx, l)
 	}
-	t.name(ctx, l)
-	return l
+	return err
 }
 
 // name puts in what a deployment tells nobody, where the catalog here knows it.

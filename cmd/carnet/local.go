@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -65,26 +66,26 @@ func (o *localOptions) serve(cmd *cobra.Command, listen string) error {
 }
 
 // writeToken keeps the token off the screen and out of a container's log. SDKs take no
-// newline behind it.
+// newline behind it. The file is a new one that only this user reads, and takes the place of
+// what stands already under its name, which may be open to others.
 func (o *localOptions) writeToken(token string) (string, error) {
-	file, err := o.newFile()
+	dir := os.TempDir()
+	if o.tokenFile != "" {
+		dir = filepath.Dir(o.tokenFile)
+	}
+	file, err := os.CreateTemp(dir, "carnet-token-")
 	if err != nil {
 		return "", err
 	}
 	_, err = file.WriteString(token)
-	return file.Name(), errors.Join(err, file.Close())
-}
-
-// newFile makes one that only this user reads. What stands already under its name may be open
-// to others, and so is not written to.
-func (o *localOptions) newFile() (*os.File, error) {
-	if o.tokenFile == "" {
-		return os.CreateTemp("", "carnet-token-")
+	to := cmp.Or(o.tokenFile, file.Name())
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), to)
 	}
-	if err := os.Remove(o.tokenFile); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	if err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
 	}
-	return os.OpenFile(o.tokenFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return to, nil
 }
 
 // A helper speaks to SDKs on loopback: what AWS's read from a container endpoint, and what

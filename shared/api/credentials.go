@@ -46,12 +46,17 @@ func (c *call) vended(who exchange.Caller, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.vend(who, req, func(cred *exchange.Credential) ([]byte, error) { return wire.Encode(cred, c.id) })
+}
+
+// vend gives a caller what it asks for, in the form that its kind of client reads.
+func (c *call) vend(who exchange.Caller, req exchange.Request, form func(*exchange.Credential) ([]byte, error)) ([]byte, error) {
 	req.ID, req.Caller = c.id, who
 	cred, err := c.Vend(c.r.Context(), req)
 	if err != nil {
 		return nil, err
 	}
-	return wire.Encode(cred, req.ID)
+	return form(cred)
 }
 
 // check answers POST /v1/check: what was found of a chain, whatever that is. Nobody is
@@ -130,11 +135,7 @@ func (c *call) container() ([]byte, error) {
 	if c.r.URL.RawQuery != "" || c.r.URL.ForceQuery {
 		return nil, bad("this path takes no query")
 	}
-	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: containerTTL})
-	if err != nil {
-		return nil, err
-	}
-	return wire.AWSContainer(cred)
+	return c.vend(who, exchange.Request{Tenant: tenant, Destination: destination, MinTTL: containerTTL}, wire.AWSContainer)
 }
 
 // failContainer answers with an error in the shape of a container endpoint's.

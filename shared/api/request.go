@@ -26,8 +26,9 @@ func bad(format string, args ...any) error {
 // body reads a request's body of the one content type. What is asked for stands in it and
 // nowhere else.
 func (c *call) body(contentType string) ([]byte, error) {
+	kind, _, err := mime.ParseMediaType(strings.Join(c.r.Header["Content-Type"], ",")) // it may have a charset
 	switch {
-	case !c.is(contentType):
+	case err != nil || kind != contentType:
 		return nil, bad("write Content-Type: %s", contentType)
 	case len(c.r.Header["Content-Encoding"]) > 0:
 		return nil, bad("send the body as it is, without a Content-Encoding")
@@ -42,15 +43,6 @@ func (c *call) body(contentType string) ([]byte, error) {
 		return nil, bad("the body broke off")
 	}
 	return text, nil
-}
-
-func (c *call) is(contentType string) bool {
-	values := c.r.Header["Content-Type"]
-	if len(values) != 1 || values[0] == contentType {
-		return len(values) == 1
-	}
-	kind, _, err := mime.ParseMediaType(values[0]) // with a charset
-	return err == nil && kind == contentType
 }
 
 // fields reads values out of an object and remembers the first mistake.

@@ -49,11 +49,7 @@ func (c *call) token() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	cred, err := c.Vend(c.r.Context(), exchange.Request{ID: c.id, Caller: who, Tenant: tenant, Destination: destination, MinTTL: tokenTTL})
-	if err != nil {
-		return nil, err
-	}
-	return wire.TokenExchange(cred)
+	return c.vend(who, exchange.Request{Tenant: tenant, Destination: destination, MinTTL: tokenTTL}, wire.TokenExchange)
 }
 
 // failToken answers with an error in the shape of RFC 6749.

@@ -33,9 +33,10 @@ const (
 
 // A keySet is an issuer's keys, as it publishes them now.
 type keySet struct {
-	issuer string
-	at     string // the keys' URL; found by discovery where empty
-	client *http.Client
+	issuer   string
+	audience string // of its tokens that are for us
+	at       string // the keys' URL; found by discovery where empty
+	client   *http.Client
 
 	flight  flight.Group[struct{}]
 	mu      sync.Mutex

@@ -33,12 +33,7 @@ func algorithms() []jose.SignatureAlgorithm {
 
 // A Verifier checks the tokens of the issuers that the operator lists. It is safe for
 // concurrent use.
-type Verifier struct{ issuers map[string]issuer }
-
-type issuer struct {
-	audience string
-	keys     *keySet
-}
+type Verifier struct{ issuers map[string]*keySet }
 
 // New makes a verifier of carnet.yaml's google_audience and issuers. It makes no call:
 // keys are fetched when the first token of an issuer comes. Of the client, redirects are
@@ -46,12 +41,12 @@ type issuer struct {
 func New(op *catalog.Operator, client *http.Client) *Verifier {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	v := &Verifier{issuers: map[string]issuer{}}
+	v := &Verifier{issuers: map[string]*keySet{}}
 	for _, i := range op.Issuers {
-		v.issuers[i.URL] = issuer{i.Audience, &keySet{issuer: i.URL, at: i.Keys, client: &own}}
+		v.issuers[i.URL] = &keySet{issuer: i.URL, audience: i.Audience, at: i.Keys, client: &own}
 	}
 	if op.GoogleAudience != "" {
-		v.issuers[googleIssuer] = issuer{op.GoogleAudience, &keySet{issuer: googleIssuer, at: googleKeys, client: &own}}
+		v.issuers[googleIssuer] = &keySet{issuer: googleIssuer, audience: op.GoogleAudience, at: googleKeys, client: &own}
 	}
 	return v
 }
@@ -87,7 +82,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (exchange.Caller, e
 	if !ok {
 		return exchange.Caller{}, unverified("the operator's file lists no such issuer")
 	}
-	payload, err := from.keys.verify(ctx, token)
+	payload, err := from.verify(ctx, token)
 	if err != nil {
 		return exchange.Caller{}, err
 	}

@@ -36,11 +36,9 @@ func (d *Draft) Text() []byte { return d.text }
 // Tenant parses the draft.
 func (d *Draft) Tenant() (*Tenant, error) { return d.kinds.ParseTenant(d.file, d.text) }
 
-// errByHand wraps what a change of lines cannot do safely.
-var errByHand = errors.New("change it by hand")
-
+// byHand is for what a change of bytes cannot do safely.
 func (d *Draft) byHand(n *yaml.Node, why string) error {
-	return fmt.Errorf("%s:%d: %s: %w", d.file, n.Line, why, errByHand)
+	return fmt.Errorf("%s:%d: %s: change it by hand", d.file, n.Line, why)
 }
 
 // Set gives a key of the mapping at path a value, as YAML writes it ([keys.Scalar]). A key that is not there yet comes
