@@ -95,7 +95,7 @@ func (o *rotateOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ids, err := o.step(draft, tenant, dest)
+	old, next, err := o.step(draft, tenant, dest)
 	if err != nil {
 		return err
 	}
@@ -108,53 +108,50 @@ func (o *rotateOptions) run(cmd *cobra.Command, args []string) error {
 	if err := c.write(draft); err != nil {
 		return err
 	}
-	return o.tell(cmd, args[0], ids)
+	return o.tell(cmd, args[0], old, next)
 }
 
-// A rotated pair is the old ExternalId and the one that takes over.
-type rotated struct{ old, next string }
-
-func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (rotated, error) {
+// step changes the draft, and tells the old ExternalId and the one that takes over.
+func (o *rotateOptions) step(draft *catalog.Draft, tenant, dest string) (old, next string, err error) {
 	t, err := draft.Tenant()
 	if err != nil {
-		return rotated{}, err
+		return "", "", err
 	}
 	d := t.Destinations[dest]
 	if d == nil {
-		return rotated{}, fmt.Errorf("tenant %s has no destination %q", tenant, dest)
+		return "", "", fmt.Errorf("tenant %s has no destination %q", tenant, dest)
 	}
-	bound := d.End.Bound()
-	ids := rotated{old: bound.ExternalID, next: bound.NextExternalID}
+	old, next = d.End.Bound().ExternalID, d.End.Bound().NextExternalID
 	all, _ := kinds.All().Catalog().Keys(d.Kind)
 	id, _ := all.Named(keys.Binding)
 	nextID, _ := all.Named(keys.NextBinding)
 	at := []string{"destinations", dest}
 	switch {
-	case ids.old == "":
-		return ids, fmt.Errorf("%s/%s has no external_id: between Google's accounts, and with a key pair, there is none to replace", tenant, dest)
-	case o.finish && ids.next == "":
-		return ids, fmt.Errorf("%s/%s has no next_external_id: begin with `carnet catalog rotate %s/%s`", tenant, dest, tenant, dest)
+	case old == "":
+		return old, next, fmt.Errorf("%s/%s has no external_id: between Google's accounts, and with a key pair, there is none to replace", tenant, dest)
+	case o.finish && next == "":
+		return old, next, fmt.Errorf("%s/%s has no next_external_id: begin with `carnet catalog rotate %s/%s`", tenant, dest, tenant, dest)
 	case o.finish:
-		return ids, errors.Join(draft.Set(at, "kind", id, keys.Scalar(ids.next)), draft.Remove(at, nextID))
-	case ids.next != "":
-		return ids, fmt.Errorf("%s/%s is being rotated already: `carnet trust %s/%s` prints again what its owner applies; when that is done, --finish", tenant, dest, tenant, dest)
+		return old, next, errors.Join(draft.Set(at, "kind", id, keys.Scalar(next)), draft.Remove(at, nextID))
+	case next != "":
+		return old, next, fmt.Errorf("%s/%s is being rotated already: `carnet trust %s/%s` prints again what its owner applies; when that is done, --finish", tenant, dest, tenant, dest)
 	}
-	ids.next = newExternalID()
-	return ids, draft.Set(at, id, nextID, keys.Scalar(ids.next))
+	next = newExternalID()
+	return old, next, draft.Set(at, id, nextID, keys.Scalar(next))
 }
 
 // tell prints what the owner applies now.
-func (o *rotateOptions) tell(cmd *cobra.Command, name string, ids rotated) error {
+func (o *rotateOptions) tell(cmd *cobra.Command, name, old, next string) error {
 	step, words := "begun", fmt.Sprintf(`%[1]s: next_external_id is %[2]s; external_id stays %[3]s.
 The owner of the place applies this, which lets both in, whenever it likes. Then:
   carnet check %[1]s
   carnet catalog rotate %[1]s --finish
-`, name, ids.next, ids.old)
+`, name, next, old)
 	if o.finish {
-		o.ask.Retired = ids.old
+		o.ask.Retired = old
 		step, words = "finished", fmt.Sprintf(`%s: external_id is %s now, and nothing else is shown.
 The owner of the place applies this, and the old one lets nobody in:
-`, name, ids.next)
+`, name, next)
 	}
 	sheet, err := o.sheet(cmd, name)
 	if err != nil {
@@ -166,7 +163,7 @@ The owner of the place applies this, and the old one lets nobody in:
 	}
 	if o.asJSON {
 		err = printJSON(cmd.OutOrStdout(), map[string]string{
-			"destination": name, "step": step, "old_external_id": ids.old, "external_id": ids.next, "apply": text.String(),
+			"destination": name, "step": step, "old_external_id": old, "external_id": next, "apply": text.String(),
 		})
 	} else {
 		fmt.Fprintln(cmd.ErrOrStderr(), words)

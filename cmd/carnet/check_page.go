@@ -13,27 +13,6 @@ import (
 //go:embed check.html
 var pageText string
 
-// A sheet is what the page shows.
-type sheet struct {
-	Where   string
-	At      time.Time
-	Edges   []int // 1 to the most that a chain has
-	Tenants []sheetTenant
-	Found   []*looked
-	Sums    []sum
-}
-
-type sheetTenant struct {
-	Name string
-	Rows []sheetRow
-}
-
-// A sheetRow is a destination, with as many cells as the longest chain has edges.
-type sheetRow struct {
-	Found *looked
-	Cells []cell
-}
-
 // A cell is an edge, or nothing.
 type cell struct {
 	check.Edge
@@ -43,36 +22,37 @@ type cell struct {
 
 // page writes all that was found as one page that needs nothing else.
 func page(w io.Writer, where string, at time.Time, found []*looked) error {
-	t, err := template.New("check").Funcs(template.FuncMap{
-		"headline": headline, "party": party, "owners": owners,
-		"sign": func(l *looked) string { return l.mark().sign },
-		"let":  func(p check.Probed) bool { return p.Verdict == destination.ProbeLetIn },
-		"utc":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	most := 0 // edges of a chain
+	for _, l := range found {
+		most = max(most, len(l.Edges))
+	}
+	t, err := template.New("check").Funcs(words()).Funcs(template.FuncMap{
+		"owners": owners,
+		"cells":  func(l *looked) []cell { return cellsOf(l, most) },
+		"sign":   func(l *looked) string { return l.mark().sign },
+		"let":    func(p check.Probed) bool { return p.Verdict == destination.ProbeLetIn },
+		"utc":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}).Parse(pageText)
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, newSheet(where, at, found))
+	return t.Execute(w, map[string]any{"Where": where, "At": at, "Most": most, "Tenants": byTenant(found), "Found": found, "Sums": sums(found)})
 }
 
-func newSheet(where string, at time.Time, found []*looked) sheet {
-	s := sheet{Where: where, At: at, Found: found, Sums: sums(found)}
-	for _, l := range found {
-		for len(s.Edges) < len(l.Edges) {
-			s.Edges = append(s.Edges, len(s.Edges)+1)
+// byTenant puts together what stands together.
+func byTenant(found []*looked) (tenants [][]*looked) {
+	for i, l := range found {
+		if i == 0 || found[i-1].Tenant != l.Tenant {
+			tenants = append(tenants, nil)
 		}
+		last := len(tenants) - 1
+		tenants[last] = append(tenants[last], l)
 	}
-	for _, l := range found {
-		if n := len(s.Tenants); n == 0 || s.Tenants[n-1].Name != l.Tenant {
-			s.Tenants = append(s.Tenants, sheetTenant{Name: l.Tenant})
-		}
-		t := &s.Tenants[len(s.Tenants)-1]
-		t.Rows = append(t.Rows, sheetRow{l, cellsOf(l, len(s.Edges))})
-	}
-	return s
+	return tenants
 }
 
+// cellsOf are as many as the longest chain has edges.
 func cellsOf(l *looked, n int) []cell {
 	cells := make([]cell, n)
 	for i, e := range l.Edges {

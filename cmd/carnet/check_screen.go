@@ -58,21 +58,24 @@ type screen struct {
 	told   map[string]named // the changes that are on the screen already, by their text
 }
 
+// words are those that the screen and the page have in common.
+func words() template.FuncMap {
+	return template.FuncMap{"headline": headline, "party": party, "number": func(i int) int { return i + 1 }}
+}
+
 func (s screen) funcs() template.FuncMap {
 	return template.FuncMap{
-		"headline": headline, "party": party, "join": strings.Join, "chain": s.chain, "probe": s.probe, "above": s.above, "clock": clockOf,
-		"name":   (*looked).name,
-		"bold":   func(v any) string { return s.in(bold, fmt.Sprint(v)) },
-		"sign":   func(l *looked) string { m := l.mark(); return s.in(m.colour, m.sign) },
-		"line":   func(text string) string { return strings.ReplaceAll(text, "\n", " ") },
-		"ended":  func(text string) string { return strings.TrimSuffix(text, "\n") + "\n" },
-		"number": func(i int) int { return i + 1 },
+		"chain": s.chain, "probe": s.probe, "above": s.above, "clock": clockOf, "join": strings.Join, "name": (*looked).name,
+		"bold":  func(v any) string { return s.in(bold, fmt.Sprint(v)) },
+		"sign":  func(l *looked) string { m := l.mark(); return s.in(m.colour, m.sign) },
+		"line":  func(text string) string { return strings.ReplaceAll(text, "\n", " ") },
+		"ended": func(text string) string { return strings.TrimSuffix(text, "\n") + "\n" },
 	}
 }
 
 // print prints destinations, and says in a line what came of many.
 func (s screen) print(found []*looked) error {
-	t, err := template.New("check").Funcs(s.funcs()).Parse(screenText)
+	t, err := template.New("check").Funcs(words()).Funcs(s.funcs()).Parse(screenText)
 	if err != nil {
 		return err
 	}

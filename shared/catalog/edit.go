@@ -49,7 +49,11 @@ func (d *Draft) Set(path []string, after, key, value string) error {
 		return err
 	}
 	if v := under(m, key); v != nil {
-		return d.replace(v, value)
+		from, to, err := d.span(v)
+		if err == nil {
+			d.splice(from, to, value)
+		}
+		return err
 	}
 	anchor := under(m, after)
 	if anchor == nil {
@@ -169,14 +173,6 @@ func (d *Draft) span(n *yaml.Node) (from, to int, err error) {
 		}
 	}
 	return 0, 0, d.byHand(n, "it is written in a way that is not changed here")
-}
-
-func (d *Draft) replace(n *yaml.Node, value string) error {
-	from, to, err := d.span(n)
-	if err == nil {
-		d.splice(from, to, value)
-	}
-	return err
 }
 
 // insert writes a pair behind another of the same mapping.
