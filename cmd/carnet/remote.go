@@ -54,13 +54,14 @@ func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" ||
 
 func (r *remote) prove(u *url.URL, web *http.Client) (client.Proof, error) {
 	kind, rest, _ := strings.Cut(r.proof, ":")
-	if kind == "" {
-		switch {
-		case strings.HasSuffix(u.Hostname(), ".on.aws"):
-			kind = "sigv4"
-		case strings.HasSuffix(u.Hostname(), ".run.app"), strings.HasSuffix(u.Hostname(), ".cloudfunctions.net"):
-			kind = "cloudrun"
-		}
+	switch {
+	case kind != "":
+	case strings.HasSuffix(u.Hostname(), ".on.aws"):
+		kind = "sigv4"
+	case strings.HasSuffix(u.Hostname(), ".run.app"), strings.HasSuffix(u.Hostname(), ".cloudfunctions.net"):
+		kind = "cloudrun"
+	default:
+		return nil, fmt.Errorf("--proof is missing: %s is no address of a cloud's, so write sigv4, google, cloudrun, file:PATH or env:NAME", u.Hostname())
 	}
 	switch kind {
 	case "sigv4":
@@ -78,9 +79,6 @@ func (r *remote) prove(u *url.URL, web *http.Client) (client.Proof, error) {
 			}
 			return "", fmt.Errorf("%s is not set", rest)
 		}), nil
-	}
-	if kind == "" {
-		return nil, fmt.Errorf("--proof is missing: %s is no address of a cloud's, so write sigv4, google, cloudrun, file:PATH or env:NAME", u.Hostname())
 	}
 	return nil, fmt.Errorf("--proof is %q: write sigv4, google, cloudrun, file:PATH or env:NAME", r.proof)
 }

@@ -94,11 +94,11 @@ func New(c Config) http.Handler {
 
 func routes() []route {
 	return []route{
-		{http.MethodPost, "/v1/credentials", (*call).credentials, (*call).fail},
-		{http.MethodPost, "/v1/credentials:batch", (*call).batch, (*call).fail},
+		{http.MethodPost, "/v1/credentials", asked((*call).credentials), (*call).fail},
+		{http.MethodPost, "/v1/credentials:batch", asked((*call).batch), (*call).fail},
 		{http.MethodGet, "/v1/tenants/{t}/destinations/{d}/aws", (*call).container, (*call).failContainer},
 		{http.MethodPost, "/v1/token", (*call).token, (*call).failToken},
-		{http.MethodPost, "/v1/check", (*call).check, (*call).fail},
+		{http.MethodPost, "/v1/check", asked((*call).check), (*call).fail},
 		{http.MethodGet, "/healthz", (*call).health, (*call).fail},
 		{http.MethodGet, "/readyz", (*call).ready, (*call).failReady},
 	}

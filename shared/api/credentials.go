@@ -22,26 +22,23 @@ const (
 	containerTTL = 15 * time.Minute
 )
 
-// credentials answers POST /v1/credentials.
-func (c *call) credentials() ([]byte, error) {
-	who, text, err := c.asked()
-	if err != nil {
-		return nil, err
-	}
-	return c.vended(who, text)
-}
-
 // asked verifies the caller before anything is read, and then reads what is asked, as JSON.
-func (c *call) asked() (exchange.Caller, []byte, error) {
-	who, err := c.who()
-	if err != nil {
-		return who, nil, err
+func asked(answer func(*call, exchange.Caller, []byte) ([]byte, error)) func(*call) ([]byte, error) {
+	return func(c *call) ([]byte, error) {
+		who, err := c.who()
+		if err != nil {
+			return nil, err
+		}
+		text, err := c.body(jsonType)
+		if err != nil {
+			return nil, err
+		}
+		return answer(c, who, text)
 	}
-	text, err := c.body(jsonType)
-	return who, text, err
 }
 
-func (c *call) vended(who exchange.Caller, text []byte) ([]byte, error) {
+// credentials answers POST /v1/credentials.
+func (c *call) credentials(who exchange.Caller, text []byte) ([]byte, error) {
 	req, _, err := parse(text, "tenant", "destination", "min_ttl", "grant", "job")
 	if err != nil {
 		return nil, err
@@ -61,11 +58,7 @@ func (c *call) vend(who exchange.Caller, req exchange.Request, form func(*exchan
 
 // check answers POST /v1/check: what was found of a chain, whatever that is. Nobody is
 // named in it.
-func (c *call) check() ([]byte, error) {
-	who, text, err := c.asked()
-	if err != nil {
-		return nil, err
-	}
+func (c *call) check(who exchange.Caller, text []byte) ([]byte, error) {
 	req, probe, err := parse(text, "tenant", "destination", "probe", "job")
 	if err != nil {
 		return nil, err
@@ -80,11 +73,7 @@ func (c *call) check() ([]byte, error) {
 
 // batch answers POST /v1/credentials:batch: one result or error for each request, in
 // their order.
-func (c *call) batch() ([]byte, error) {
-	who, text, err := c.asked()
-	if err != nil {
-		return nil, err
-	}
+func (c *call) batch(who exchange.Caller, text []byte) ([]byte, error) {
 	raw, err := object(text, "requests")
 	if err != nil {
 		return nil, err
@@ -113,7 +102,7 @@ func (c *call) batch() ([]byte, error) {
 // result is one of a batch. A panic in it is that one's error.
 func (c *call) result(who exchange.Caller, text []byte, id string) []byte {
 	one := &call{handler: c.handler, r: c.r, id: id, began: time.Now()}
-	cred, err := one.guarded(func(one *call) ([]byte, error) { return one.vended(who, text) })
+	cred, err := one.guarded(func(one *call) ([]byte, error) { return one.credentials(who, text) })
 	if err != nil {
 		return encoded(failure{one.problem(err)})
 	}

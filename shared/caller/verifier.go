@@ -92,9 +92,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (exchange.Caller, e
 // withoutScheme: SDKs send AWS_CONTAINER_AUTHORIZATION_TOKEN as it is, and people write
 // it with "Bearer" or without.
 func withoutScheme(token string) string {
-	const scheme = "bearer "
-	if len(token) > len(scheme) && strings.EqualFold(token[:len(scheme)], scheme) {
-		return token[len(scheme):]
+	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "bearer") {
+		return rest
 	}
 	return token
 }
