@@ -25,7 +25,7 @@ func (c *call) who() (exchange.Caller, error) {
 	case err != nil:
 		return exchange.Caller{}, err
 	case known && token != "":
-		return exchange.Caller{}, several()
+		return exchange.Caller{}, errSeveral
 	case known && c.Principals:
 		return principal, nil
 	case token == "":
@@ -34,9 +34,7 @@ func (c *call) who() (exchange.Caller, error) {
 	return c.verified(token)
 }
 
-func several() error {
-	return fmt.Errorf("%w: the request shows several credentials, and which one counts is not guessed: show one", exchange.ErrBadRequest)
-}
+var errSeveral = bad("the request shows several credentials, and which one counts is not guessed: show one")
 
 func (c *call) verified(token string) (exchange.Caller, error) {
 	if c.Verify == nil {
@@ -56,7 +54,7 @@ func (c *call) authorization() (string, error) {
 	values := c.r.Header["Authorization"]
 	switch {
 	case len(values) > 1, len(c.r.Header["X-Serverless-Authorization"]) > 1:
-		return "", several()
+		return "", errSeveral
 	case len(values) == 0:
 		return "", nil
 	case strings.HasPrefix(values[0], "AWS4-HMAC-SHA256 "):

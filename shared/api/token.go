@@ -147,7 +147,7 @@ func (c *call) subject(token string) (exchange.Caller, error) {
 	case err != nil:
 		return exchange.Caller{}, err
 	case known || other != "":
-		return exchange.Caller{}, several()
+		return exchange.Caller{}, errSeveral
 	case token == "":
 		return exchange.Caller{}, fmt.Errorf("%w: no subject_token came", errUnauthenticated)
 	}

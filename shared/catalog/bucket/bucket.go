@@ -81,6 +81,8 @@ const perFile = 512
 
 func (f file) size() int { return len(f.text) + perFile }
 
+func (f file) known() bool { return f.etag != "" }
+
 // New makes a source. The prefix may end in a slash or not.
 func New(store Store, prefix string) *Source {
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
@@ -98,7 +100,7 @@ func New(store Store, prefix string) *Source {
 
 // Read implements the catalog's Source. The version is the ETag.
 func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) {
-	held, known, ask, missing := s.look(name)
+	held, ask, missing := s.look(name)
 	switch {
 	case missing:
 		return nil, "", fmt.Errorf("%s: %w", name, fs.ErrNotExist)
@@ -109,9 +111,7 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 	switch {
 	case err == nil:
 		return got.text, got.etag, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, "", err
-	case known && clock.Since(held.checked) < FreshFor+ServesFor:
+	case !errors.Is(err, fs.ErrNotExist) && held.known() && clock.Since(held.checked) < FreshFor+ServesFor:
 		return held.text, held.etag, nil
 	}
 	return nil, "", err
@@ -119,42 +119,38 @@ func (s *Source) Read(ctx context.Context, name string) ([]byte, string, error) 
 
 // Unchanged implements the catalog's Source: it knows while a copy is fresh.
 func (s *Source) Unchanged(name, of string) bool {
-	held, known, ask, missing := s.look(name)
-	return known && !ask && !missing && held.etag == of
+	held, ask, missing := s.look(name)
+	return !ask && !missing && held.etag == of
 }
 
 // look tells what is held of a file, and whether the bucket is to be asked.
-func (s *Source) look(name string) (held file, known, ask, missing bool) {
+func (s *Source) look(name string) (held file, ask, missing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if since, ok := s.misses.Get(name); ok && clock.Since(since) < MissingFor {
-		return held, false, false, true
+		return held, false, true
 	}
-	held, known = s.files.Get(name)
+	held, _ = s.files.Get(name)
 	age := clock.Since(held.checked)
 	waits := time.Now().Before(held.again) && age < FreshFor+ServesFor
-	return held, known, !known || age >= FreshFor && !waits, false
+	return held, !held.known() || age >= FreshFor && !waits, false
 }
 
-// fetch asks the bucket, once for all who wait and whoever leaves.
+// fetch asks the bucket, once for all who wait and whoever leaves, and once more for what it
+// may answer in a moment.
 func (s *Source) fetch(ctx context.Context, name string) (file, error) {
 	return s.flight.Do(ctx, name, readTimeout, func(ctx context.Context) (file, error) {
-		held, _, ask, missing := s.look(name) // again: another flight may just have landed
+		held, ask, missing := s.look(name) // again: another flight may just have landed
 		if !ask && !missing {
 			return held, nil
 		}
-		o, err := s.get(ctx, s.prefix+name, held.etag)
+		var o Object
+		err := again.Call(ctx, func() (err error) {
+			o, err = s.store.Get(ctx, s.prefix+name, held.etag)
+			return err
+		}, final)
 		return s.keep(name, held, o, err)
 	})
-}
-
-// get tries once more what the store may answer in a moment.
-func (s *Source) get(ctx context.Context, key, etag string) (o Object, err error) {
-	err = again.Call(ctx, func() (err error) {
-		o, err = s.store.Get(ctx, key, etag)
-		return err
-	}, final)
-	return o, err
 }
 
 // final: what is missing or forbidden will be so in a moment, too.
@@ -177,7 +173,7 @@ func (s *Source) keep(name string, held file, o Object, err error) (file, error)
 		s.misses.Add(name, now)
 		return file{}, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 	case err != nil:
-		if held.etag != "" {
+		if held.known() {
 			held.again = now.Add(againAfter)
 			s.put(name, held)
 		}
