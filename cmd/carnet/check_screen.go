@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -234,17 +235,12 @@ func (s screen) chain(l *looked) string {
 
 // nodes names who stands on a chain, or says what stands there where nobody is named.
 func nodes(r check.Report) []string {
-	if r.Edges[0].From == "" {
-		list := []string{r.Runtime + ":runtime"}
-		for range r.Edges {
-			list = append(list, "○")
-		}
-		list[len(list)-1] = r.Kind
-		return list
-	}
-	list := []string{shortPlace(r.Edges[0].From)}
+	list := []string{cmp.Or(shortPlace(r.Edges[0].From), r.Runtime+":runtime")}
 	for _, e := range r.Edges {
-		list = append(list, shortPlace(e.To))
+		list = append(list, cmp.Or(shortPlace(e.To), "○"))
+	}
+	if r.Edges[0].From == "" {
+		list[len(list)-1] = r.Kind
 	}
 	return list
 }
