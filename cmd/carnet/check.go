@@ -150,7 +150,11 @@ func (o *checkOptions) patiently(ctx context.Context, from looker, n named, tell
 
 func (o *checkOptions) print(cmd *cobra.Command, found []*looked) error {
 	if o.page != "" {
-		if err := o.writePage(found); err != nil {
+		f, err := os.Create(o.page)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(page(f, cmp.Or(o.url, "this machine"), time.Now(), found), f.Close()); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), "written:", o.page)
@@ -160,14 +164,6 @@ func (o *checkOptions) print(cmd *cobra.Command, found []*looked) error {
 		return printJSON(out, map[string]any{"reports": found})
 	}
 	return screen{out: out, colour: colour(out), quiet: o.quiet, told: map[string]named{}}.print(found)
-}
-
-func (o *checkOptions) writePage(found []*looked) error {
-	f, err := os.Create(o.page)
-	if err != nil {
-		return err
-	}
-	return errors.Join(page(f, cmp.Or(o.url, "this machine"), time.Now(), found), f.Close())
 }
 
 // verdict is what the process ends with: the gravest of what was found.

@@ -146,27 +146,22 @@ func (h *handler) at(to route) http.HandlerFunc {
 			c.fail(fmt.Errorf("%w %s", errMethod, to.method))
 			return
 		}
-		c.seated()
+		c.serve()
 	}
 }
 
-// seated serves a request if there is a seat for it. Probes need none: a server that is busy
+// serve answers a request if there is a seat for it. Probes need none: a server that is busy
 // is neither dead nor unready.
-func (c *call) seated() {
-	if c.seats == nil || !strings.HasPrefix(c.to.path, "/v1/") {
-		c.serve()
-		return
-	}
-	select {
-	case c.seats <- struct{}{}:
-		defer func() { <-c.seats }()
-		c.serve()
-	default:
-		c.to.fail(c, errBusy)
-	}
-}
-
 func (c *call) serve() {
+	if c.seats != nil && strings.HasPrefix(c.to.path, "/v1/") {
+		select {
+		case c.seats <- struct{}{}:
+			defer func() { <-c.seats }()
+		default:
+			c.to.fail(c, errBusy)
+			return
+		}
+	}
 	out, err := c.guarded(c.to.serve)
 	if err != nil {
 		c.to.fail(c, err)

@@ -59,7 +59,16 @@ func (d *Draft) Set(path []string, after, key, value string) error {
 	if anchor == nil {
 		return d.byHand(m, "there is no "+after+" to write "+key+" behind")
 	}
-	return d.insert(m, anchor, key+": "+value)
+	_, to, err := d.span(anchor)
+	switch pair := key + ": " + value; {
+	case err != nil:
+		return err
+	case m.Style&yaml.FlowStyle != 0:
+		d.splice(to, to, ", "+pair)
+	default:
+		d.appendLines(d.behind(anchor.Line), indented([]string{pair}, m.Content[0].Column-1))
+	}
+	return nil
 }
 
 // Remove takes a key out of the mapping at path.
@@ -173,20 +182,6 @@ func (d *Draft) span(n *yaml.Node) (from, to int, err error) {
 		}
 	}
 	return 0, 0, d.byHand(n, "it is written in a way that is not changed here")
-}
-
-// insert writes a pair behind another of the same mapping.
-func (d *Draft) insert(m, anchor *yaml.Node, pair string) error {
-	_, to, err := d.span(anchor)
-	switch {
-	case err != nil:
-		return err
-	case m.Style&yaml.FlowStyle != 0:
-		d.splice(to, to, ", "+pair)
-	default:
-		d.appendLines(d.behind(anchor.Line), []string{strings.Repeat(" ", m.Content[0].Column-1) + pair})
-	}
-	return nil
 }
 
 // cut takes a pair out: its line, or its part of one.

@@ -91,27 +91,20 @@ const maxFailures = 1000
 func (r *Runner) Run(ctx context.Context, in Input) (Report, error) {
 	began := time.Now()
 	u := &run{Runner: r, in: in, pace: r.pace(in), report: Report{ID: rand.Text(), Action: in.Action}}
-	names, err := r.names(ctx, in)
-	if err != nil {
-		return u.report, err
+	names := in.Tenants
+	if names == nil {
+		var err error
+		if names, err = r.List(ctx); err != nil {
+			return u.report, fmt.Errorf("listing the tenants: %w", err)
+		}
 	}
-	err = u.spread(ctx, names)
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !in.Shard.Has(n) })
+	err := u.spread(ctx, names)
 	slices.SortFunc(u.report.Failures, func(a, b Failure) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Destination, b.Destination))
 	})
 	u.report.Took = time.Since(began).Seconds()
 	return u.report, err
-}
-
-func (r *Runner) names(ctx context.Context, in Input) ([]string, error) {
-	names := in.Tenants
-	if names == nil {
-		var err error
-		if names, err = r.List(ctx); err != nil {
-			return nil, fmt.Errorf("listing the tenants: %w", err)
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !in.Shard.Has(n) }), nil
 }
 
 func (r *Runner) pace(in Input) *rate.Limiter {
