@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -123,18 +124,29 @@ func canonical(r *http.Request, signed []string, payload, service string) string
 	if path == "" {
 		path = "/"
 	}
-	var query []string
-	for key, values := range r.URL.Query() {
-		for _, v := range values {
-			query = append(query, encode(key)+"="+encode(v))
-		}
-	}
-	slices.Sort(query)
 	var headers strings.Builder
 	for _, name := range signed {
 		headers.WriteString(name + ":" + headerValue(r, name) + "\n")
 	}
-	return strings.Join([]string{r.Method, path, strings.Join(query, "&"), headers.String(), strings.Join(signed, ";"), payload}, "\n")
+	return strings.Join([]string{r.Method, path, canonicalQuery(r.URL.Query()), headers.String(), strings.Join(signed, ";"), payload}, "\n")
+}
+
+// canonicalQuery is sorted by name, and by value where a name is there twice, as they are
+// encoded.
+func canonicalQuery(query url.Values) string {
+	byName := map[string][]string{}
+	for name, values := range query {
+		for _, v := range values {
+			byName[encode(name)] = append(byName[encode(name)], encode(v))
+		}
+	}
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		for _, v := range slices.Sorted(slices.Values(byName[name])) {
+			pairs = append(pairs, name+"="+v)
+		}
+	}
+	return strings.Join(pairs, "&")
 }
 
 func headerValue(r *http.Request, name string) string {
@@ -182,11 +194,11 @@ func (sig signature) sign(secret, date, request string) string {
 const maxSessions = 200_000
 
 // open starts a session of a role.
-func (c *Cloud) open(r *role, name string, p *policy, life time.Duration) *session {
+func (c *Cloud) open(r *role, a ask) *session {
 	now := c.now()
 	s := &session{
-		keyID: "ASIA" + rand.Text()[:16], secret: random(30), token: random(96),
-		role: r, name: name, policy: p, issued: now, expires: now.Add(life).Truncate(time.Second),
+		keyID: "ASIA" + rand.Text()[:16], secret: random(30), token: sessionToken(a.least), role: r, name: a.name,
+		policies: a.policies, tags: a.tags, issued: now, expires: now.Add(a.life).Truncate(time.Second), now: c.now,
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
