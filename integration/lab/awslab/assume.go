@@ -1,29 +1,25 @@
 package awslab
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 )
 
-const (
-	shortest        = 15 * time.Minute
-	longestChained  = time.Hour
-	maxPolicyLength = 2048
-)
+const longestChained = time.Hour
 
 // assumeRole lets a role's session enter a role.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 	arn := args.Get("RoleArn")
-	ask, f := readAsk(args)
+	ask, f := c.readAsk(args, assumeRoleRules())
 	if f != nil {
 		return nil, f
 	}
-	actions, context, f := s.asksFor(args)
+	actions, context, f := s.asksFor(args, ask)
 	if f != nil {
 		return nil, f
 	}
@@ -44,30 +40,48 @@ func (c *Cloud) assumeRole(s *session, args url.Values) (any, *fault) {
 	if f := to.gives(ask.life); f != nil {
 		return nil, f
 	}
-	opened := c.open(to, args.Get("RoleSessionName"), ask.policy, ask.life)
-	return assumed{opened.credentials(), opened.user()}, nil
+	opened := c.open(to, ask)
+	return assumed{opened.credentials(), opened.user(), opened.size(), args.Get("SourceIdentity")}, nil
 }
 
 // asksFor lists the actions that a call of AssumeRole needs, and what their policies can look
 // at: tags and a source identity take a permission each.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
-func (s *session) asksFor(args url.Values) (actions []string, context map[string][]string, f *fault) {
+func (s *session) asksFor(args url.Values, a ask) (actions []string, context map[string][]string, f *fault) {
 	actions, context = []string{"sts:AssumeRole"}, s.context()
-	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
+	context["sts:rolesessionname"] = []string{a.name}
 	if id := args.Get("ExternalId"); id != "" {
-		if len(id) > 1224 || !regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`).MatchString(id) {
-			return nil, nil, invalid("1 validation error detected: Value at 'externalId' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*")
-		}
 		context["sts:externalid"] = []string{id}
 	}
-	if args.Get("Tags.member.1.Key") != "" {
+	tagged(context, args, a.tags)
+	if len(a.tags) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
 	if id := args.Get("SourceIdentity"); id != "" {
 		actions = append(actions, "sts:SetSourceIdentity")
 		context["sts:sourceidentity"] = []string{id}
 	}
+	switch {
+	case args.Has("TokenCode") || args.Has("SerialNumber"): // a role has no device
+		return nil, nil, accessDenied("MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.")
+	case args.Has("ProvidedContexts.member.1.ProviderArn") || args.Has("ProvidedContexts.member.1.ContextAssertion"):
+		return nil, nil, &fault{http.StatusBadRequest, "InvalidContextAssertion", "The context assertion that was provided is invalid."}
+	}
 	return actions, context, nil
+}
+
+// tagged puts the tags that a request passes where conditions look for them.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requesttag
+func tagged(context map[string][]string, args url.Values, tags map[string]string) {
+	for key, value := range tags {
+		context["aws:requesttag/"+key] = []string{value}
+	}
+	if keys := fields(args, "Tags.member.", ".Key"); len(keys) > 0 {
+		context["aws:tagkeys"] = keys
+	}
+	if keys := members(args, "TransitiveTagKeys.member."); len(keys) > 0 {
+		context["sts:transitivetagkeys"] = keys
+	}
 }
 
 // lets tells whether a session may enter a role, and which type of policy refuses.
@@ -86,16 +100,10 @@ func (c *Cloud) lets(s *session, to *role, req request) (why string, in bool) {
 	return why, false
 }
 
-// mayEnter: across accounts both sides must allow it; within one account a trust
-// policy that names the role itself is enough, unless something limits the session.
+// mayEnter: unlike other resources, a role is entered only by whom its trust policy speaks of.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-cross-account.html
 func (s *session) mayEnter(to *role, req request) bool {
-	trust, own := to.trust.decide(req), s.permits(req)
-	if trust == denied || own == denied || trust == silent {
-		return false
-	}
-	free := s.role.boundary == nil && s.policy == nil
-	return own >= allowed || trust == named && to.account == s.role.account && free
+	return to.trust.decide(req).allows() && s.reaches(req, to.trust, to.account)
 }
 
 // why names the type of policy that refused, where it is on the caller's side: the other
@@ -105,7 +113,7 @@ func (s *session) mayEnter(to *role, req request) bool {
 func (c *Cloud) why(s *session, to *role, req request) string {
 	kind := "identity-based policy"
 	if b := s.role.boundary; b != nil {
-		if d := b.decide(req); d == silent || d == denied {
+		if d := b.decide(req); !d.allows() {
 			kind = "permissions boundary"
 		}
 	}
@@ -124,53 +132,95 @@ func (c *Cloud) why(s *session, to *role, req request) string {
 	return ""
 }
 
-// context is what every request of a session says of it.
+// context is what every request of a session says of it. All of the lab is on loopback, and
+// no session was opened with a second factor.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 func (s *session) context() map[string][]string {
-	return map[string][]string{
-		"aws:principalarn":     {s.role.arn},
-		"aws:principalaccount": {s.role.account},
-		"aws:userid":           {s.role.id + ":" + s.name},
-		"aws:tokenissuetime":   {s.issued.UTC().Format(time.RFC3339)},
-		"aws:securetransport":  {"true"},
+	now := s.now().UTC()
+	context := map[string][]string{
+		"aws:principalarn":           {s.role.arn},
+		"aws:principalaccount":       {s.role.account},
+		"aws:principaltype":          {"AssumedRole"},
+		"aws:principalisawsservice":  {"false"},
+		"aws:viaawsservice":          {"false"},
+		"aws:multifactorauthpresent": {"false"},
+		"aws:userid":                 {s.role.id + ":" + s.name},
+		"aws:tokenissuetime":         {s.issued.UTC().Format(time.RFC3339)},
+		"aws:currenttime":            {now.Format(time.RFC3339)},
+		"aws:epochtime":              {strconv.FormatInt(now.Unix(), 10)},
+		"aws:sourceip":               {"127.0.0.1"},
+		"aws:securetransport":        {"true"},
 	}
+	for key, value := range s.tags {
+		context["aws:principaltag/"+key] = []string{value}
+	}
+	return context
 }
 
 // An ask is what both ways of assuming a role have in common.
 type ask struct {
-	life   time.Duration
-	policy *policy
+	name     string
+	life     time.Duration
+	least    int // bytes of the session token
+	policies []*policy
+	tags     map[string]string // by key in lower case
 }
 
-func readAsk(args url.Values) (ask, *fault) {
-	a := ask{life: time.Hour}
-	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-	if !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(args.Get("RoleSessionName")) {
-		return a, invalid("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*", args.Get("RoleSessionName"))
+func (c *Cloud) readAsk(args url.Values, rules []rule) (ask, *fault) {
+	a := ask{name: args.Get("RoleSessionName"), life: time.Hour}
+	if f := check(args, rules); f != nil {
+		return a, f
 	}
-	if d := args.Get("DurationSeconds"); d != "" {
-		n, err := strconv.Atoi(d)
-		if err != nil || time.Duration(n)*time.Second < shortest {
-			return a, invalid("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900", d)
-		}
+	if n, err := strconv.Atoi(args.Get("DurationSeconds")); err == nil {
 		a.life = time.Duration(n) * time.Second
 	}
-	text := args.Get("Policy")
-	if text == "" {
-		return a, nil
+	if n, err := strconv.Atoi(args.Get("MinimumSessionTokenSize")); err == nil {
+		a.least = n
 	}
-	if n := utf8.RuneCountInString(text); n > maxPolicyLength {
-		return a, invalid("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxPolicyLength)
+	var f *fault
+	if a.tags, f = readTags(args); f != nil {
+		return a, f
 	}
-	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-	if !regexp.MustCompile(`^[\x{0009}\x{000A}\x{000D}\x{0020}-\x{00FF}]+$`).MatchString(text) {
-		return a, invalid("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+")
+	if text := args.Get("Policy"); text != "" {
+		p, err := parsePolicy([]byte(text), identityPolicy)
+		if err != nil {
+			return a, &fault{http.StatusBadRequest, "MalformedPolicyDocument", "Syntax errors in policy: " + err.Error()}
+		}
+		a.policies = append(a.policies, p)
 	}
-	var err error
-	if a.policy, err = parsePolicy([]byte(text), identityPolicy); err != nil {
-		return a, &fault{http.StatusBadRequest, "MalformedPolicyDocument", "The policy is not in the valid JSON format: " + err.Error()}
+	return a, c.readManaged(&a, args)
+}
+
+// readManaged: managed policies narrow a session too, up to ten of them, of the role's own
+// account. With which code AWS refuses one that is not there is not documented.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func (c *Cloud) readManaged(a *ask, args url.Values) *fault {
+	arns := fields(args, "PolicyArns.member.", ".arn")
+	if len(arns) > 10 {
+		return invalid("1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10")
 	}
-	return a, nil
+	for _, arn := range arns {
+		p := c.managed[arn]
+		if p == nil || accountIn(arn) != accountIn(args.Get("RoleArn")) {
+			return &fault{http.StatusBadRequest, "MalformedPolicyDocument", fmt.Sprintf("Policy %s does not exist or is not attachable.", arn)}
+		}
+		a.policies = append(a.policies, p)
+	}
+	return nil
+}
+
+// readTags: keys differ by more than their case.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_know
+func readTags(args url.Values) (map[string]string, *fault) {
+	tags := map[string]string{}
+	for i, key := range fields(args, "Tags.member.", ".Key") {
+		lower := strings.ToLower(key)
+		if _, twice := tags[lower]; twice {
+			return nil, &fault{http.StatusBadRequest, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive."}
+		}
+		tags[lower] = args.Get(fmt.Sprintf("Tags.member.%d.Value", i+1))
+	}
+	return tags, nil
 }
 
 func (r *role) gives(life time.Duration) *fault {

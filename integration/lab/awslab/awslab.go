@@ -33,6 +33,7 @@ type Cloud struct {
 	now       func() time.Time
 	transport http.RoundTripper
 	roles     map[string]*role   // by ARN
+	managed   map[string]*policy // customer managed policies, by ARN
 	outbound  map[string]*issuer // by account
 	providers map[string]map[string][]string
 	buckets   map[string]*bucket
@@ -64,8 +65,10 @@ type session struct {
 	keyID, secret, token string
 	role                 *role
 	name                 string
-	policy               *policy // the session policy; nil without one
+	policies             []*policy         // session policies; none: nothing narrows the role
+	tags                 map[string]string // by key in lower case
 	issued, expires      time.Time
+	now                  func() time.Time
 }
 
 // arn is the session's own name. STS leaves the role's path out of it.
@@ -77,7 +80,7 @@ func (s *session) arn() string {
 func New(w *world.AWS, o Options) (*Cloud, error) {
 	c := &Cloud{
 		now: o.Now, transport: o.Transport,
-		roles: map[string]*role{}, outbound: map[string]*issuer{},
+		roles: map[string]*role{}, managed: map[string]*policy{}, outbound: map[string]*issuer{},
 		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
 		sessions: map[string]*session{}, store: newStore(), world: w, limits: map[string]*limits{},
 	}
@@ -100,6 +103,13 @@ func (c *Cloud) account(id string, a *world.Account) error {
 			return fmt.Errorf("role %s: %w", name, err)
 		}
 		c.roles[parsed.arn] = parsed
+	}
+	for name, text := range a.ManagedPolicies {
+		parsed, err := parsePolicy(text, identityPolicy)
+		if err != nil {
+			return fmt.Errorf("managed policy %s: %w", name, err)
+		}
+		c.managed["arn:aws:iam::"+id+":policy/"+name] = parsed
 	}
 	if a.Outbound != "" {
 		issuer, err := newIssuer(a.Outbound, c.world.Key)
@@ -237,6 +247,6 @@ func (c *Cloud) RoleSession(roleARN, name string) (Credentials, error) {
 	if r == nil {
 		return Credentials{}, fmt.Errorf("the lab has no role %s", roleARN)
 	}
-	s := c.open(r, name, nil, platformSession)
+	s := c.open(r, ask{name: name, life: platformSession})
 	return Credentials{s.keyID, s.secret, s.token, s.expires}, nil
 }

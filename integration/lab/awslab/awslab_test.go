@@ -1,14 +1,21 @@
 package awslab_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -27,6 +34,7 @@ const (
 
 const accounts = `
 aws:
+  jwt_payload: 2000
   accounts:
     "111122223333":
       outbound: id.tokens.sts.global.api.aws
@@ -49,12 +57,20 @@ aws:
               Statement:
                 - {Effect: Allow, Action: "s3:*", Resource: "*"}
                 - {Effect: Allow, Action: "sts:GetWebIdentityToken", Resource: "*", Condition: {"ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [known]}}}
+      managed_policies:
+        readers: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: ["s3:GetObject", "s3:ListBucket"], Resource: "*"}]}
       buckets:
         lake: {region: eu-west-1}
     "999988887777":
+      managed_policies:
+        theirs: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}
       roles:
         share:
-          trust: {Version: "2012-10-17", Statement: [{Effect: Allow, Principal: {AWS: "arn:aws:iam::111122223333:root"}, Action: "sts:AssumeRole"}]}
+          trust:
+            Version: "2012-10-17"
+            Statement:
+              - {Effect: Allow, Principal: {AWS: "arn:aws:iam::111122223333:root"}, Action: "sts:AssumeRole"}
+              - {Effect: Deny, Principal: {AWS: "*"}, Action: "sts:AssumeRole", Condition: {DateGreaterThan: {"aws:x": never}}}
 `
 
 // A stand is a cloud on a test server, with a clock of its own.
@@ -64,10 +80,21 @@ type stand struct {
 	now   time.Time
 }
 
+// key signs outbound tokens in all tests: to make one takes its time.
+var key = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func start(t *testing.T) *stand {
 	t.Helper()
-	w, err := world.Parse([]byte(accounts))
+	return startIn(t, strings.Replace(accounts, "never", "2999-01-01", 1))
+}
+
+func startIn(t *testing.T, text string) *stand {
+	t.Helper()
+	w, err := world.Parse([]byte(text))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if w.AWS.Key, err = key(); err != nil {
 		t.Fatal(err)
 	}
 	s := &stand{now: time.Now()}
@@ -93,6 +120,42 @@ func (s *stand) as(t *testing.T, role string, change func(*awslab.Credentials)) 
 		Region: "eu-west-1", BaseEndpoint: &s.url, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
 	})
+}
+
+// request is one to an endpoint, signed with a role's session.
+func (s *stand) request(t *testing.T, role, url string, form *strings.Reader) *http.Request {
+	t.Helper()
+	c, err := s.cloud.RoleSession(role, "session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.New()
+	if _, err := form.WriteTo(hash); err != nil {
+		t.Fatal(err)
+	}
+	form.Seek(0, io.SeekStart)
+	r := httptest.NewRequest(http.MethodPost, url, form)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	creds := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
+	if err := v4.NewSigner().SignHTTP(t.Context(), creds, r, hex.EncodeToString(hash.Sum(nil)), "sts", "eu-west-1", s.now); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// signed is what STS answers to a form.
+func (s *stand) signed(t *testing.T, role string, form *strings.Reader) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.cloud.STS().ServeHTTP(w, s.request(t, role, "https://sts.eu-west-1.amazonaws.com/", form))
+	return w.Body.String()
+}
+
+// between is the text of an XML element.
+func between(text, element string) string {
+	_, rest, _ := strings.Cut(text, "<"+element+">")
+	inside, _, _ := strings.Cut(rest, "</"+element+">")
+	return inside
 }
 
 // code is what AWS calls an error; "" for none.
@@ -274,7 +337,11 @@ func TestSessionPolicyBoundsTheSession(t *testing.T) {
 
 func TestWhatIsNotEvaluatedIsRefusedAtOnce(t *testing.T) {
 	for name, trust := range map[string]string{
-		"an operator it does not know": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]}`,
+		"an operator it does not know": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringAlike":{"sts:ExternalId":"x"}}}]}`,
+		"an operator with Not behind":  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEqualsNot":{"sts:ExternalId":"x"}}}]}`,
+		"a date that is none":          `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"DateGreaterThan":{"aws:CurrentTime":"tomorrow"}}}]}`,
+		"an ARN of five parts":         `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::role/x"}}}]}`,
+		"a principal with a wildcard":  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/*"},"Action":"sts:AssumeRole"}]}`,
 		"a policy variable":            `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"${aws:username}"}}}]}`,
 		"NotPrincipal":                 `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}`,
 		"a trust policy's resource":    `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Resource":"*"}]}`,

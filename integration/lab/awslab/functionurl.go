@@ -21,7 +21,7 @@ func (c *Cloud) InvokeURL(r *http.Request, body []byte, function string) (Caller
 	}
 	context := s.context()
 	context["lambda:functionurlauthtype"] = []string{"AWS_IAM"}
-	if d := s.permits(request{action: "lambda:InvokeFunctionUrl", resource: function, context: context}); d == silent || d == denied {
+	if !s.permits(request{action: "lambda:InvokeFunctionUrl", resource: function, context: context}).allows() {
 		return Caller{}, accessDenied("User: %s is not authorized to perform: lambda:InvokeFunctionUrl on resource: %s", s.arn(), function)
 	}
 	return Caller{s.keyID, s.role.account, s.arn(), s.role.id + ":" + s.name}, nil

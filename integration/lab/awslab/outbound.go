@@ -87,66 +87,107 @@ type webIdentityToken struct {
 // getWebIdentityToken gives a session a token that proves it outside AWS.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 func (c *Cloud) getWebIdentityToken(s *session, args url.Values) (any, *fault) {
-	life := 5 * time.Minute
-	if d := args.Get("DurationSeconds"); d != "" {
-		n, err := strconv.Atoi(d)
-		if err != nil || n < 60 || n > 3600 {
-			return nil, invalid("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value between 60 and 3600", d)
-		}
-		life = time.Duration(n) * time.Second
+	ask, f := readOutbound(args)
+	if f == nil {
+		f = s.mayProve(args, ask)
 	}
-	audiences := members(args, "Audience.member.")
-	algorithm := args.Get("SigningAlgorithm")
-	if len(audiences) == 0 || algorithm != "RS256" && algorithm != "ES384" {
-		return nil, invalid("1 validation error detected: an Audience and a SigningAlgorithm of RS256 or ES384 are required")
-	}
-	context := s.context()
-	context["sts:identitytokenaudience"] = audiences
-	context["sts:durationseconds"] = []string{strconv.Itoa(int(life.Seconds()))}
-	context["sts:signingalgorithm"] = []string{algorithm}
-	if d := s.permits(request{action: "sts:GetWebIdentityToken", resource: "*", context: context}); d == silent || d == denied {
-		return nil, accessDenied("User: %s is not authorized to perform: sts:GetWebIdentityToken on resource: *", s.arn())
+	if f != nil {
+		return nil, f
 	}
 	issuer := c.outbound[s.role.account]
 	if issuer == nil {
 		return nil, &fault{http.StatusForbidden, "OutboundWebIdentityFederationDisabledException", "Outbound web identity federation is not enabled for account " + s.role.account + "."}
 	}
 	now := c.now()
-	if now.Add(life).After(s.expires.Add(time.Second)) {
+	if now.Add(ask.life).After(s.expires.Add(time.Second)) {
 		return nil, &fault{http.StatusForbidden, "SessionDurationEscalationException", "The requested token duration would extend the session beyond its original expiration time."}
 	}
-	token, err := issuer.sign(algorithm, outboundClaims(s, issuer, audiences, now, life))
+	claims := outboundClaims(s, issuer, ask, now)
+	if text, err := json.Marshal(claims); err != nil || c.world.JWTPayload > 0 && len(text) > c.world.JWTPayload {
+		return nil, &fault{http.StatusBadRequest, "JWTPayloadSizeExceededException", "The requested token payload size exceeds the maximum allowed size."}
+	}
+	token, err := issuer.sign(ask.algorithm, claims)
 	if err != nil {
 		return nil, &fault{http.StatusInternalServerError, "InternalFailure", err.Error()}
 	}
-	return webIdentityToken{token, now.Add(life).UTC().Format(time.RFC3339)}, nil
+	return webIdentityToken{token, now.Add(ask.life).UTC().Format(time.RFC3339)}, nil
+}
+
+// An outboundAsk is what a token is asked for with.
+type outboundAsk struct {
+	audiences []string
+	algorithm string
+	life      time.Duration
+	tags      map[string]string // by key in lower case
+	claims    map[string]string // the tags as they are written
+}
+
+// readOutbound: no session here has an origin identity, so whoever asks for one is refused,
+// and a scope, which goes with it alone.
+func readOutbound(args url.Values) (a outboundAsk, f *fault) {
+	if f := check(args, outboundRules()); f != nil {
+		return a, f
+	}
+	a = outboundAsk{audiences: members(args, "Audience.member."), algorithm: args.Get("SigningAlgorithm"), life: 5 * time.Minute, claims: map[string]string{}}
+	if n, err := strconv.Atoi(args.Get("DurationSeconds")); err == nil {
+		a.life = time.Duration(n) * time.Second
+	}
+	if a.tags, f = readTags(args); f != nil {
+		return a, f
+	}
+	for i, key := range fields(args, "Tags.member.", ".Key") {
+		a.claims[key] = args.Get(fmt.Sprintf("Tags.member.%d.Value", i+1))
+	}
+	switch {
+	case a.algorithm != "RS256" && a.algorithm != "ES384":
+		return a, invalid("SigningAlgorithm must be RS256 or ES384.")
+	case args.Get("SubjectMode") == "OriginIdentity":
+		return a, invalid("The calling session has no trusted identity propagation context with an origin identity.")
+	case args.Has("Scope"):
+		return a, invalid("Scope can be specified only when SubjectMode is OriginIdentity.")
+	}
+	return a, nil
+}
+
+// mayProve asks for the permission of a token, and for that of its tags.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_getting_started.html
+func (s *session) mayProve(args url.Values, a outboundAsk) *fault {
+	context := s.context()
+	context["sts:identitytokenaudience"] = a.audiences
+	context["sts:durationseconds"] = []string{strconv.Itoa(int(a.life.Seconds()))}
+	context["sts:signingalgorithm"] = []string{a.algorithm}
+	context["sts:subjectmode"] = []string{"AWSIdentity"}
+	tagged(context, args, a.tags)
+	actions := []string{"sts:GetWebIdentityToken"}
+	if len(a.tags) > 0 {
+		actions = append(actions, "sts:TagGetWebIdentityToken")
+	}
+	for _, action := range actions {
+		if !s.permits(request{action: action, resource: "*", context: context}).allows() {
+			return accessDenied("User: %s is not authorized to perform: %s on resource: *", s.arn(), action)
+		}
+	}
+	return nil
 }
 
 // outboundClaims: sub is the role with its path and without the session.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_token_claims.html
-func outboundClaims(s *session, i *issuer, audiences []string, now time.Time, life time.Duration) any {
+func outboundClaims(s *session, i *issuer, a outboundAsk, now time.Time) any {
+	own := map[string]any{
+		"aws_account": s.role.account, "principal_id": s.role.arn,
+		"original_session_exp": s.expires.UTC().Format(time.RFC3339),
+	}
+	if len(a.claims) > 0 {
+		own["request_tags"] = a.claims
+	}
 	return struct {
 		jwt.Claims
 		AWS map[string]any `json:"https://sts.amazonaws.com/"`
 	}{
 		Claims: jwt.Claims{
-			Issuer: "https://" + i.host, Subject: s.role.arn, Audience: audiences, ID: requestID(),
-			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(life)),
+			Issuer: "https://" + i.host, Subject: s.role.arn, Audience: a.audiences, ID: requestID(),
+			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(a.life)),
 		},
-		AWS: map[string]any{
-			"aws_account": s.role.account, "principal_id": s.role.arn,
-			"original_session_exp": s.expires.UTC().Format(time.RFC3339),
-		},
-	}
-}
-
-func members(args url.Values, prefix string) []string {
-	var list []string
-	for i := 1; ; i++ {
-		v := args.Get(fmt.Sprint(prefix, i))
-		if v == "" {
-			return list
-		}
-		list = append(list, v)
+		AWS: own,
 	}
 }

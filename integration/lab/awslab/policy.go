@@ -1,161 +1,23 @@
 package awslab
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// A policyKind says which elements a policy may have.
-type policyKind int
-
-const (
-	identityPolicy policyKind = iota // no Principal
-	trustPolicy                      // a Principal and no Resource
-	resourcePolicy                   // both
-)
-
-// A policy is an IAM JSON policy.
+// A policy is an IAM JSON policy. A nil one says nothing.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 type policy struct{ statements []statement }
 
 type statement struct {
-	allow      bool
-	principals map[string][]string // by type: AWS, Federated, Service
-	anyone     bool                // Principal: "*"
-	actions    []string
-	resources  []string
-	conditions []condition
-}
-
-type document struct {
-	Version   string    `json:"Version"`
-	ID        string    `json:"Id"`
-	Statement oneOrMany `json:"Statement"`
-}
-
-type rawStatement struct {
-	Sid       string                      `json:"Sid"`
-	Effect    string                      `json:"Effect"`
-	Principal json.RawMessage             `json:"Principal"`
-	Action    texts                       `json:"Action"`
-	Resource  texts                       `json:"Resource"`
-	Condition map[string]map[string]texts `json:"Condition"`
-}
-
-// oneOrMany and texts: IAM lets a list of one be written without its brackets.
-type oneOrMany []json.RawMessage
-
-func (o *oneOrMany) UnmarshalJSON(text []byte) error {
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
-		return json.Unmarshal(text, (*[]json.RawMessage)(o))
-	}
-	*o = oneOrMany{text}
-	return nil
-}
-
-type texts []string
-
-func (t *texts) UnmarshalJSON(text []byte) error {
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("[")) {
-		return json.Unmarshal(text, (*[]string)(t))
-	}
-	var one any
-	if err := json.Unmarshal(text, &one); err != nil {
-		return err
-	}
-	switch one.(type) {
-	case string, bool, float64:
-		*t = texts{fmt.Sprint(one)}
-		return nil
-	}
-	return fmt.Errorf("%s is neither a string nor a list of strings", text)
-}
-
-// strict decodes and refuses what it does not know: NotAction, NotResource and
-// NotPrincipal among them, which this lab does not evaluate.
-func strict(text []byte, to any) error {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	return dec.Decode(to)
-}
-
-func parsePolicy(text []byte, kind policyKind) (*policy, error) {
-	var d document
-	if err := strict(text, &d); err != nil {
-		return nil, err
-	}
-	if d.Version != "2012-10-17" {
-		return nil, fmt.Errorf("version is %q: write 2012-10-17", d.Version)
-	}
-	p := new(policy)
-	for i, raw := range d.Statement {
-		s, err := parseStatement(raw, kind)
-		if err != nil {
-			return nil, fmt.Errorf("statement %d: %w", i+1, err)
-		}
-		p.statements = append(p.statements, s)
-	}
-	return p, nil
-}
-
-func parseStatement(text []byte, kind policyKind) (statement, error) {
-	var raw rawStatement
-	if err := strict(text, &raw); err != nil {
-		return statement{}, err
-	}
-	s := statement{allow: raw.Effect == "Allow", actions: raw.Action, resources: raw.Resource}
-	switch {
-	case raw.Effect != "Allow" && raw.Effect != "Deny":
-		return s, fmt.Errorf("effect is %q", raw.Effect)
-	case len(s.actions) == 0:
-		return s, fmt.Errorf("no action")
-	case (kind == identityPolicy) != (raw.Principal == nil):
-		return s, fmt.Errorf("a principal stands where none may, or none where one must")
-	case (kind == trustPolicy) == (len(s.resources) > 0):
-		return s, fmt.Errorf("a resource stands where none may, or none where one must")
-	}
-	for _, r := range append(s.resources, s.actions...) {
-		if strings.Contains(r, "${") {
-			return s, fmt.Errorf("%q has a policy variable, which this lab does not evaluate", r)
-		}
-	}
-	if err := s.readPrincipal(raw.Principal); err != nil {
-		return s, err
-	}
-	var err error
-	s.conditions, err = parseConditions(raw.Condition)
-	return s, err
-}
-
-func (s *statement) readPrincipal(text json.RawMessage) error {
-	var word string
-	if text == nil {
-		return nil
-	}
-	if json.Unmarshal(text, &word) == nil {
-		s.anyone = word == "*"
-		if !s.anyone {
-			return fmt.Errorf("principal is %q", word)
-		}
-		return nil
-	}
-	var byType map[string]texts
-	if err := json.Unmarshal(text, &byType); err != nil {
-		return fmt.Errorf("principal: %w", err)
-	}
-	s.principals = map[string][]string{}
-	for kind, names := range byType {
-		switch kind {
-		case "AWS", "Federated", "Service":
-			s.principals[kind] = names
-		default:
-			return fmt.Errorf("principal of type %q", kind)
-		}
-	}
-	return nil
+	allow        bool
+	principals   map[string][]string // by type: AWS, Federated, Service; nil in an identity policy
+	actions      []string
+	notActions   bool // it speaks of every action but these
+	resources    []string
+	notResources bool
+	conditions   []condition
 }
 
 // A request is what policies are asked about.
@@ -173,20 +35,27 @@ type principal struct {
 	federated string // accounts.google.com, or an OIDC provider's ARN
 }
 
-// A decision about a request.
+// A decision about a request: to whom it is allowed, the more exactly the higher.
 type decision int
 
 const (
-	silent  decision = iota // no statement speaks of it: an implicit deny
-	allowed                 // by account or for anyone
-	named                   // allowed to this very principal
-	denied                  // an explicit deny, which wins over everything
+	silent    decision = iota // no statement speaks of it: an implicit deny
+	toAccount                 // to the account, which may pass it on to its identities
+	toAnyone                  // to "*"
+	toRole                    // to the role in every session; an identity policy's own
+	toSession                 // to this one session
+	denied                    // an explicit deny, which wins over everything
 )
+
+func (d decision) allows() bool { return d > silent && d < denied }
 
 // decide evaluates one policy.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (p *policy) decide(r request) decision {
 	d := silent
+	if p == nil {
+		return d
+	}
 	for _, s := range p.statements {
 		how := s.speaksOf(r)
 		switch {
@@ -202,10 +71,10 @@ func (p *policy) decide(r request) decision {
 
 func (s statement) speaksOf(r request) decision {
 	how := s.means(r.who)
-	if how == silent || !matchAny(s.actions, r.action, true) {
+	if how == silent || matchAny(s.actions, r.action, true) == s.notActions {
 		return silent
 	}
-	if len(s.resources) > 0 && !matchAny(s.resources, r.resource, false) {
+	if len(s.resources) > 0 && matchAny(s.resources, r.resource, false) == s.notResources {
 		return silent
 	}
 	for _, c := range s.conditions {
@@ -216,49 +85,43 @@ func (s statement) speaksOf(r request) decision {
 	return how
 }
 
-// means tells whether a statement's principal is the one who asks. A role's ARN
-// means the role in every session, the account's root whoever its own policies let.
+// means tells whether a statement's principals are who asks. The best of them counts, in
+// whatever order they stand.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 func (s statement) means(who principal) decision {
-	if s.principals == nil && !s.anyone {
-		return named // an identity policy speaks of its owner
+	if s.principals == nil {
+		return toRole // an identity policy speaks of its owner
 	}
-	if s.anyone {
-		return allowed
+	if who.federated != "" && slices.Contains(s.principals["Federated"], who.federated) {
+		return toRole
 	}
-	if who.federated != "" && contains(s.principals["Federated"], who.federated) {
-		return named
-	}
-	if who.role == nil {
-		return silent
-	}
+	d := silent
 	for _, name := range s.principals["AWS"] {
-		switch name {
-		case who.role.arn, who.session:
-			return named
-		case "*", who.role.account, "arn:aws:iam::" + who.role.account + ":root":
-			return allowed
-		}
+		d = max(d, who.named(name))
+	}
+	return d
+}
+
+// named tells how far a name of the type AWS means who asks. A federated identity is one of
+// anyone, and has no name of this type.
+func (who principal) named(name string) decision {
+	switch {
+	case name == "*":
+		return toAnyone
+	case who.role == nil:
+		return silent
+	case name == who.session:
+		return toSession
+	case name == who.role.arn:
+		return toRole
+	case name == who.role.account, name == "arn:aws:iam::"+who.role.account+":root":
+		return toAccount
 	}
 	return silent
 }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
-
 func matchAny(patterns []string, s string, fold bool) bool {
-	for _, p := range patterns {
-		if wildcard(p, s, fold) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, s, fold) })
 }
 
 // wildcard matches * and ?. Actions match in any case, resources do not.
@@ -276,24 +139,61 @@ func wildcard(pattern, s string, fold bool) bool {
 }
 
 // permits tells whether the session's own policies allow an action: the role's
-// identity policies, within its boundary and within the session policy.
+// identity policies, within its boundary and within the session policies.
 func (s *session) permits(r request) decision {
 	d := silent
 	for _, p := range s.role.identity {
 		d = max(d, p.decide(r))
 	}
-	for _, limit := range []*policy{s.role.boundary, s.policy} {
-		if limit == nil || d == denied {
-			continue
-		}
-		switch limit.decide(r) {
-		case denied:
-			return denied
-		case silent:
-			d = silent
-		}
+	limits := s.limits(r)
+	if d == denied || limits == denied {
+		return denied
 	}
-	return d
+	return min(d, limits)
+}
+
+// limits is what the boundary and the session policies leave of whatever is granted, toRole
+// where they leave it all. Of several session policies any may allow.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+func (s *session) limits(r request) decision {
+	boundary, policies := toRole, silent
+	if s.role.boundary != nil {
+		boundary = s.role.boundary.decide(r)
+	}
+	for _, p := range s.policies {
+		policies = max(policies, p.decide(r))
+	}
+	if len(s.policies) == 0 {
+		policies = toRole
+	}
+	if boundary == denied || policies == denied {
+		return denied
+	}
+	return min(boundary, policies)
+}
+
+// reaches tells whether a session may do something with what has a policy of its own and
+// belongs to an account. Across accounts both sides must allow it. Within one account either
+// is enough: the account's root, or its number, in the resource's policy passes the question
+// on to the identity policies. What a resource's policy gives to a role, the role's boundary
+// and the session policies limit still, though no identity policy need allow it; what it
+// gives to one session by its name, they do not.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics-single.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+//
+// Whether "*" counts as a name of the role is not documented. Here it does, within the
+// limits; iam-simulate has a boundary's silence not limit it.
+func (s *session) reaches(r request, resource *policy, account string) bool {
+	own, theirs := s.permits(r), resource.decide(r)
+	switch {
+	case own == denied || theirs == denied:
+		return false
+	case account != s.role.account:
+		return own.allows() && theirs.allows()
+	case own.allows() || theirs == toSession:
+		return true
+	}
+	return theirs > toAccount && s.limits(r).allows()
 }
 
 // SessionPolicyAllows tells whether a session policy lets an action through on a resource. It
@@ -303,6 +203,5 @@ func SessionPolicyAllows(text, action, resource string, context map[string][]str
 	if err != nil {
 		return false, err
 	}
-	d := p.decide(request{action: action, resource: resource, context: context})
-	return d == allowed || d == named, nil
+	return p.decide(request{action: action, resource: resource, context: context}).allows(), nil
 }

@@ -107,7 +107,7 @@ func (w *warehouse) in(kind, name string) string {
 // its name.
 func (s *session) may(action string, resources ...string) *fault {
 	for _, r := range resources {
-		if d := s.permits(request{action: action, resource: r, context: s.context()}); d == silent || d == denied {
+		if !s.permits(request{action: action, resource: r, context: s.context()}).allows() {
 			return accessDenied("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", s.arn(), action, r, action)
 		}
 	}

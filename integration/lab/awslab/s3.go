@@ -133,21 +133,10 @@ func (c *Cloud) mayDo(s *session, n need, context map[string][]string) *fault {
 	return nil
 }
 
-// mayUse: within an account one of the two sides is enough, across accounts both
-// must allow it. A session policy limits the session on either.
+// mayUse asks the bucket's policy and the session's own.
 func (c *Cloud) mayUse(s *session, b *bucket, action, resource string, context map[string][]string) bool {
 	req := request{action: action, resource: resource, context: context, who: principal{role: s.role, session: s.arn()}}
-	own, theirs := s.permits(req), silent
-	if b.policy != nil {
-		theirs = b.policy.decide(req)
-	}
-	switch {
-	case own == denied || theirs == denied:
-		return false
-	case b.account == s.role.account:
-		return own >= allowed || theirs >= allowed && s.policy == nil && s.role.boundary == nil
-	}
-	return own >= allowed && theirs >= allowed
+	return s.reaches(req, b.policy, b.account)
 }
 
 // mayUseKey: an encrypted bucket wants the key as well, of which S3 itself makes use for the
@@ -162,7 +151,7 @@ func (c *Cloud) mayUseKey(s *session, b *bucket, n need, context map[string][]st
 	context["kms:viaservice"] = []string{"s3." + b.region + ".amazonaws.com"}
 	context["kms:encryptioncontext:aws:s3:arn"] = []string{"arn:aws:s3:::" + b.name + "/" + n.key}
 	for _, action := range n.keyActions() {
-		if d := s.permits(request{action: action, resource: b.kmsKey, context: context}); d != allowed && d != named {
+		if !s.permits(request{action: action, resource: b.kmsKey, context: context}).allows() {
 			return false
 		}
 	}

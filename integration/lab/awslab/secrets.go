@@ -86,12 +86,7 @@ func (c *Cloud) secret(s *session, region, action, name string) (*secret, *fault
 		resource = found.arn
 	}
 	req := request{action: action, resource: resource, context: s.context(), who: principal{role: s.role, session: s.arn()}}
-	own, theirs, same := s.permits(req), silent, found == nil || found.account == s.role.account
-	if found != nil && found.policy != nil {
-		theirs = found.policy.decide(req)
-	}
-	ok := own >= allowed && (same || theirs >= allowed) || same && theirs >= allowed && s.policy == nil && s.role.boundary == nil
-	if own == denied || theirs == denied || !ok {
+	if ok := found == nil && s.permits(req).allows() || found != nil && s.reaches(req, found.policy, found.account); !ok {
 		return nil, accessDenied("User: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action", s.arn(), action, name, action)
 	}
 	if found == nil {

@@ -126,7 +126,7 @@ func (c *Cloud) statement(s *session, action string, body []byte) (*ran, *fault)
 	if r != nil {
 		context["redshift-data:statement-owner-iam-userid"] = []string{r.owner}
 	}
-	if d := s.permits(request{action: action, resource: "*", context: context}); d == silent || d == denied {
+	if !s.permits(request{action: action, resource: "*", context: context}).allows() {
 		return nil, accessDenied("User: %s is not authorized to perform: %s on resource: *", s.arn(), action)
 	}
 	if r == nil {

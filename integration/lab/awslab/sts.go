@@ -81,6 +81,9 @@ func (c *Cloud) answer(r *http.Request, body []byte, args url.Values) (any, *fau
 		// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 		return callerIdentity{s.arn(), s.role.id + ":" + s.name, s.role.account}, nil
 	case "GetWebIdentityToken":
+		if hostOnly(r.Host) == "sts.amazonaws.com" {
+			break // not at the global endpoint, says the service model
+		}
 		return c.getWebIdentityToken(s, args)
 	}
 	return nil, &fault{http.StatusBadRequest, "InvalidAction", "Could not find operation " + args.Get("Action") + " for version 2011-06-15"}
@@ -127,11 +130,14 @@ type callerIdentity struct {
 type assumed struct {
 	Credentials     credentials
 	AssumedRoleUser assumedRoleUser
+	tokenSize
+	SourceIdentity string `xml:",omitempty"`
 }
 
 type assumedWithWebIdentity struct {
-	Credentials                 credentials
-	AssumedRoleUser             assumedRoleUser
+	Credentials     credentials
+	AssumedRoleUser assumedRoleUser
+	tokenSize
 	SubjectFromWebIdentityToken string
 	Provider                    string
 	Audience                    string
@@ -151,6 +157,21 @@ type assumedRoleUser struct {
 
 func (s *session) credentials() credentials {
 	return credentials{s.keyID, s.secret, s.token, s.expires.UTC().Format(time.RFC3339)}
+}
+
+// A session token may have so many bytes since 2026-09; PackedPolicySize is no longer given.
+const maxSessionToken = 4096
+
+type tokenSize struct{ SessionTokenSize, SessionTokenUtilization int }
+
+func (s *session) size() tokenSize {
+	return tokenSize{len(s.token), (len(s.token)*100 + maxSessionToken - 1) / maxSessionToken}
+}
+
+// sessionToken has as many bytes as were asked for, and 128 at the least.
+func sessionToken(least int) string {
+	n := max(least, 128)
+	return random(n)[:n]
 }
 
 func (s *session) user() assumedRoleUser { return assumedRoleUser{s.arn(), s.role.id + ":" + s.name} }

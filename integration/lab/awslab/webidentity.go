@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,12 +34,9 @@ func algorithms() []jose.SignatureAlgorithm {
 // assumeRoleWithWebIdentity lets a foreign identity enter a role.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any, *fault) {
-	ask, f := readAsk(args)
+	ask, f := c.readAsk(args, webIdentityRules())
 	if f != nil {
 		return nil, f
-	}
-	if n := len(args.Get("WebIdentityToken")); n < 4 || n > 20_000 {
-		return nil, invalid("1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length between 4 and 20000")
 	}
 	if f := c.packed(args.Get("Policy")); f != nil {
 		return nil, f
@@ -52,30 +50,34 @@ func (c *Cloud) assumeRoleWithWebIdentity(r *http.Request, args url.Values) (any
 	if f != nil {
 		return nil, f
 	}
-	context := webContext(who, token)
-	context["sts:rolesessionname"] = []string{args.Get("RoleSessionName")}
+	context := c.webContext(who, token)
+	context["sts:rolesessionname"] = []string{ask.name}
 	req := request{action: "sts:AssumeRoleWithWebIdentity", who: principal{federated: who}, context: context}
 	limit := c.limits[to.account].resource
-	if d := to.trust.decide(req); d == denied || d == silent || limit != nil && limit.decide(req) == denied {
+	if !to.trust.decide(req).allows() || limit.decide(req) == denied {
 		return nil, refused
 	}
 	if f := to.gives(ask.life); f != nil {
 		return nil, f
 	}
-	opened := c.open(to, args.Get("RoleSessionName"), ask.policy, ask.life)
-	return assumedWithWebIdentity{opened.credentials(), opened.user(), token.Subject, token.Issuer, strings.Join(token.Audience, ",")}, nil
+	opened := c.open(to, ask)
+	return assumedWithWebIdentity{opened.credentials(), opened.user(), opened.size(), token.Subject, token.Issuer, strings.Join(token.Audience, ",")}, nil
 }
 
 // webContext: accounts.google.com:aud is the token's azp where it has one, and
 // :oaud its aud then.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
-func webContext(who string, t claims) map[string][]string {
+func (c *Cloud) webContext(who string, t claims) map[string][]string {
 	prefix := who
 	if _, host, ok := strings.Cut(who, ":oidc-provider/"); ok {
 		prefix = host
 	}
 	prefix = strings.ToLower(prefix)
-	context := map[string][]string{prefix + ":sub": {t.Subject}, prefix + ":aud": t.Audience}
+	now := c.now().UTC()
+	context := map[string][]string{
+		prefix + ":sub": {t.Subject}, prefix + ":aud": t.Audience, "aws:sourceip": {"127.0.0.1"}, "aws:securetransport": {"true"},
+		"aws:currenttime": {now.Format(time.RFC3339)}, "aws:epochtime": {strconv.FormatInt(now.Unix(), 10)},
+	}
 	if who == google && t.AuthorizedParty != "" {
 		context[prefix+":oaud"] = t.Audience
 		context[prefix+":aud"] = []string{t.AuthorizedParty}

@@ -41,6 +41,9 @@ type AWS struct {
 	// PackedPolicy is how many bytes a session policy may have once it is packed; 0: no
 	// limit. AWS does not say how it packs; the lab deflates.
 	PackedPolicy int `yaml:"packed_policy"`
+	// JWTPayload is how many bytes the claims of an outbound token may have; 0: no limit. AWS
+	// does not say how many.
+	JWTPayload int `yaml:"jwt_payload"`
 	// Ahead is how far AWS's clock is ahead of everybody else's, such as 2h or -20m.
 	Ahead string `yaml:"clock_ahead"`
 	// Unreachable names issuers' hosts to which AWS has no way.
@@ -56,6 +59,8 @@ type Account struct {
 	// was called; empty before.
 	Outbound string           `yaml:"outbound"`
 	Roles    map[string]*Role `yaml:"roles"` // by name, without the path
+	// ManagedPolicies are the account's own, by name. They can be session policies.
+	ManagedPolicies map[string]JSON `yaml:"managed_policies"`
 	// OIDCProviders are the account's IAM OIDC providers: issuer URL to client ids.
 	OIDCProviders map[string][]string `yaml:"oidc_providers"`
 	Buckets       map[string]*Bucket  `yaml:"buckets"`
