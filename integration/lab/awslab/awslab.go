@@ -37,7 +37,7 @@ type Cloud struct {
 	outbound  map[string]*issuer // by account
 	providers map[string]map[string][]string
 	buckets   map[string]*bucket
-	store     http.Handler
+	objects   http.Handler
 	redshift  []*warehouse
 	secrets   []*secret
 	data      statements
@@ -45,10 +45,11 @@ type Cloud struct {
 	endpoint  *policy            // of the VPC endpoint for STS
 	limits    map[string]*limits // by account
 
-	mu       sync.Mutex
-	sessions map[string]*session // by access key id
-	logins   []*login
-	onLogin  func(Login)
+	mu         sync.Mutex
+	sessions   map[string]*session // by access key id
+	logins     []*login
+	objectTags map[string][]s3Tag // by bucket/key, and those of uploads
+	onLogin    func(Login)
 }
 
 // A role with its policies parsed.
@@ -82,7 +83,7 @@ func New(w *world.AWS, o Options) (*Cloud, error) {
 		now: o.Now, transport: o.Transport,
 		roles: map[string]*role{}, managed: map[string]*policy{}, outbound: map[string]*issuer{},
 		providers: map[string]map[string][]string{}, buckets: map[string]*bucket{},
-		sessions: map[string]*session{}, store: newStore(), world: w, limits: map[string]*limits{},
+		sessions: map[string]*session{}, objects: newStore(), objectTags: map[string][]s3Tag{}, world: w, limits: map[string]*limits{},
 	}
 	if err := c.around(w); err != nil {
 		return nil, err

@@ -1,9 +1,13 @@
 package awslab
 
 import (
+	"bytes"
 	"encoding/xml"
+	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 
 	"github.com/johannesboyne/gofakes3"
@@ -32,41 +36,93 @@ func newStore() http.Handler {
 	return gofakes3.New(s3mem.New(), gofakes3.WithAutoBucket(true), gofakes3.WithTimeSkewLimit(0)).Server()
 }
 
+// isStore: a bucket stands before the service's host, which has a Region or, for buckets
+// of any, none.
 func (c *Cloud) isStore(host string) bool {
-	if isService(host, "s3") {
-		return true
+	if i := strings.Index(host, ".s3."); i > 0 {
+		host = host[i+1:]
 	}
-	i := strings.Index(host, ".s3.")
-	return i > 0 && isService(host[i+1:], "s3")
+	return host == "s3.amazonaws.com" || isService(host, "s3")
 }
 
 // S3 is the store, path style whatever the host, and by virtual host under its own
 // names.
 func (c *Cloud) S3() http.Handler { return http.HandlerFunc(c.serveS3) }
 
+// serveS3 tells the bucket's Region whatever else it answers, to strangers too: that is how
+// clients find it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 func (c *Cloud) serveS3(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	w.Header().Set("X-Amz-Request-Id", id)
-	name, key := c.object(r)
-	op := operation(r, key)
-	w.Header().Set("Lab-Operation", "s3:"+op)
-	s, f := c.admit(r, name, key, op)
-	switch {
-	case f != nil:
+	o := c.operation(r)
+	w.Header().Set("Lab-Operation", "s3:"+o.name)
+	if b := c.buckets[o.bucket]; b != nil {
+		w.Header().Set("X-Amz-Bucket-Region", b.region)
+	}
+	s, f := c.admit(r, o)
+	var body []byte
+	if f == nil {
+		body, f = s.body(r)
+	}
+	if f == nil {
+		f = c.notKept(r, o)
+	}
+	if f != nil {
 		writeS3(w, f.status, s3Error{Code: f.code, Message: f.message, RequestID: id})
-	case op == deleteObjects:
-		c.deleteObjects(w, r, s, name)
+		return
+	}
+	c.keep(w, r, s, o, body)
+}
+
+// keep does what was admitted.
+func (c *Cloud) keep(w http.ResponseWriter, r *http.Request, s *session, o operation, body []byte) {
+	switch {
+	case o.name == deleteObjects:
+		c.deleteObjects(w, r, s, o.bucket, body)
+	case o.sub == "tagging":
+		c.tagging(w, r.Method, o, body)
+	case o.source.bucket != "":
+		c.copyBody(w, r, o)
 	default:
-		c.keep(w, r, name, key)
+		c.store(w, r, o, body)
 	}
 }
 
-// keep has the store do what was admitted.
-func (c *Cloud) keep(w http.ResponseWriter, r *http.Request, name, key string) {
+// store hands a request to what keeps objects, with a body whose length and checksums are
+// known to be right, and without what only S3 itself reads.
+func (c *Cloud) store(w http.ResponseWriter, r *http.Request, o operation, body []byte) {
 	inner := r.Clone(r.Context())
-	inner.URL.Path, inner.URL.RawPath = "/"+name+"/"+key, ""
+	inner.URL.Path, inner.URL.RawPath = "/"+o.bucket+"/"+o.key, ""
 	inner.Host = "s3.amazonaws.com"
-	c.store.ServeHTTP(w, inner)
+	inner.Body, inner.ContentLength, inner.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	for name := range inner.Header {
+		if strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Meta-") || name == "Content-Md5" {
+			inner.Header.Del(name)
+		}
+	}
+	inner.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	if coding := withoutChunks(r.Header.Get("Content-Encoding")); coding != "" {
+		inner.Header.Set("Content-Encoding", coding)
+	} else {
+		inner.Header.Del("Content-Encoding")
+	}
+	if !o.changesTags(r) {
+		c.objects.ServeHTTP(w, inner)
+		return
+	}
+	answer := httptest.NewRecorder()
+	c.objects.ServeHTTP(answer, inner)
+	if answer.Code < 300 {
+		c.retag(r, o, answer.Body.Bytes())
+	}
+	relay(w, answer)
+}
+
+func relay(w http.ResponseWriter, answer *httptest.ResponseRecorder) {
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	w.Write(answer.Body.Bytes())
 }
 
 func writeS3(w http.ResponseWriter, status int, answer any) {
@@ -98,21 +154,30 @@ func (c *Cloud) object(r *http.Request) (name, key string) {
 }
 
 // admit authenticates a request and asks every policy about each thing that it needs.
-func (c *Cloud) admit(r *http.Request, name, key, op string) (*session, *fault) {
+func (c *Cloud) admit(r *http.Request, o operation) (*session, *fault) {
 	s, f := c.authenticate(r, "s3", r.Header.Get("X-Amz-Content-Sha256"))
 	if f != nil {
 		return nil, s3Words(f)
 	}
-	if c.buckets[name] == nil {
+	b := c.buckets[o.bucket]
+	if b == nil {
 		return nil, &fault{http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist"}
 	}
-	context := s.context()
-	for _, p := range []string{"prefix", "delimiter"} {
-		if q := r.URL.Query(); q.Has(p) {
-			context["s3:"+p] = []string{q.Get(p)}
+	if o.fault != nil {
+		return nil, o.fault
+	}
+	for name, of := range map[string]*bucket{"X-Amz-Expected-Bucket-Owner": b, "X-Amz-Source-Expected-Bucket-Owner": c.buckets[o.source.bucket]} {
+		if owner := r.Header.Get(name); owner != "" && (of == nil || owner != of.account) {
+			return nil, accessDenied("Access Denied")
 		}
 	}
-	for _, n := range needs(r, name, key, op) {
+	context := s.context()
+	for name, key := range map[string]string{"prefix": "prefix", "delimiter": "delimiter", "max-keys": "max-keys", "versionId": "versionid"} {
+		if q := r.URL.Query(); q.Has(name) {
+			context["s3:"+key] = []string{q.Get(name)}
+		}
+	}
+	for _, n := range c.needs(r, o) {
 		if f := c.mayDo(s, n, context); f != nil {
 			return nil, f
 		}
@@ -127,8 +192,8 @@ func (c *Cloud) mayDo(s *session, n need, context map[string][]string) *fault {
 	if n.key != "" {
 		resource += "/" + n.key
 	}
-	if b == nil || !c.mayUse(s, b, "s3:"+n.operation, resource, context) || !c.mayUseKey(s, b, n, context) {
-		return accessDenied("User: %s is not authorized to perform: s3:%s on resource: \"%s\"", s.arn(), n.operation, resource)
+	if b == nil || !c.mayUse(s, b, "s3:"+n.permission, resource, context) || !c.mayUseKey(s, b, n, context) {
+		return accessDenied("User: %s is not authorized to perform: s3:%s on resource: \"%s\"", s.arn(), n.permission, resource)
 	}
 	return nil
 }
@@ -162,6 +227,8 @@ func (c *Cloud) mayUseKey(s *session, b *bucket, n need, context map[string][]st
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func s3Words(f *fault) *fault {
 	switch {
+	case f.code == "MissingAuthenticationToken":
+		return accessDenied("Access Denied")
 	case f.code == "InvalidClientTokenId":
 		return &fault{http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."}
 	case f.code == "ExpiredToken":

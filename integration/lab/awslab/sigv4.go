@@ -181,13 +181,22 @@ func (sig signature) sign(secret, date, request string) string {
 	hash := sha256.Sum256([]byte(request))
 	scope := strings.Join([]string{sig.date, sig.region, sig.service, "aws4_request"}, "/")
 	text := "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex.EncodeToString(hash[:])
+	return hex.EncodeToString(sum(sig.key(secret), text))
+}
+
+// key is derived from the secret for a day, a Region and a service.
+func (sig signature) key(secret string) []byte {
 	key := []byte("AWS4" + secret)
-	for _, part := range []string{sig.date, sig.region, sig.service, "aws4_request", text} {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(part))
-		key = mac.Sum(nil)
+	for _, part := range []string{sig.date, sig.region, sig.service, "aws4_request"} {
+		key = sum(key, part)
 	}
-	return hex.EncodeToString(key)
+	return key
+}
+
+func sum(key []byte, text string) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }
 
 // maxSessions bounds the table; the expired are swept when it is full.
