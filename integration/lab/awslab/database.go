@@ -1,6 +1,7 @@
 package awslab
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"fmt"
 	"regexp"
@@ -126,6 +127,7 @@ type dbSession struct {
 	groups   []string
 	database *database
 	name     string // the database's
+	begun    *transaction
 }
 
 // A sqlError is an error as PostgreSQL and Redshift give it.
@@ -171,21 +173,48 @@ type rowset struct {
 	columns []string
 	rows    [][]string
 	tag     string
+	numbers bool // its columns are integers
 }
 
-// query runs the few statements that a login is tried with.
+// query runs one of the few statements that a login is tried with, as long as the transaction
+// that it is in has not failed.
 func (s *dbSession) query(statement string) (rowset, *sqlError) {
-	text := strings.TrimRight(strings.TrimSpace(statement), "; ")
+	text := strings.TrimRight(strings.TrimSpace(withoutComments(statement)), "; \n\t")
+	if got, ok := s.transact(strings.ToLower(text)); ok {
+		return got, nil
+	}
+	if s.begun != nil && s.begun.failed && text != "" {
+		return rowset{}, &sqlError{"25P02", "current transaction is aborted, commands ignored until end of transaction block"}
+	}
+	got, err := s.run(text)
+	if err != nil && s.begun != nil {
+		s.begun.failed = true
+	}
+	return got, err
+}
+
+// withoutComments: tools write who they are before a statement.
+func withoutComments(statement string) string {
+	return regexp.MustCompile(`^(?s:\s*(/\*.*?\*/|--[^\n]*\n))+`).ReplaceAllString(statement, "")
+}
+
+// version is in the form of Redshift's own, by which clients tell it from PostgreSQL.
+// https://docs.aws.amazon.com/redshift/latest/dg/r_VERSION.html
+const version = "PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.115342"
+
+func (s *dbSession) run(text string) (rowset, *sqlError) {
 	lower := strings.ToLower(text)
 	switch {
 	case text == "":
 		return rowset{}, nil
-	case lower == "select 1":
-		return rowset{[]string{"?column?"}, [][]string{{"1"}}, "SELECT 1"}, nil
-	case lower == "select current_user, current_database()":
-		return rowset{[]string{"current_user", "current_database"}, [][]string{{s.user, s.name}}, "SELECT 1"}, nil
 	case strings.HasPrefix(lower, "set "):
 		return rowset{tag: "SET"}, nil
+	}
+	if got, ok := s.facts(lower); ok {
+		return got, nil
+	}
+	if m := regexp.MustCompile(`(?i)^select (\d{1,9})(?: as (\w+))?$`).FindStringSubmatch(text); m != nil {
+		return rowset{columns: []string{cmp.Or(strings.ToLower(m[2]), "?column?")}, rows: [][]string{{m[1]}}, tag: "SELECT 1", numbers: true}, nil
 	}
 	if m := regexp.MustCompile(`(?is)^insert into (\w+) values \('((?:[^']|'')*)'\)$`).FindStringSubmatch(text); m != nil {
 		return s.insert(m[1], strings.ReplaceAll(m[2], "''", "'"))
@@ -193,13 +222,31 @@ func (s *dbSession) query(statement string) (rowset, *sqlError) {
 	if m := regexp.MustCompile(`(?i)^select greeting from (\w+)$`).FindStringSubmatch(text); m != nil {
 		return s.read(m[1])
 	}
-	return rowset{}, &sqlError{"42601", "syntax error: the lab's databases know select 1, select current_user, current_database(), insert into TABLE values ('…') and select greeting from TABLE"}
+	return rowset{}, &sqlError{"42601", "syntax error: the lab's databases know begin, commit and rollback, select NUMBER as NAME, select version(), current_user, current_database(), insert into TABLE values ('…') and select greeting from TABLE"}
+}
+
+// facts answers who is logged in where.
+func (s *dbSession) facts(lower string) (rowset, bool) {
+	known := map[string]string{"version()": version, "current_user": s.user, "current_database()": s.name}
+	list, ok := strings.CutPrefix(lower, "select ")
+	got := rowset{rows: [][]string{nil}, tag: "SELECT 1"}
+	for _, name := range strings.Split(list, ",") {
+		name = strings.TrimSpace(name)
+		ok = ok && known[name] != ""
+		got.columns = append(got.columns, strings.TrimSuffix(name, "()"))
+		got.rows[0] = append(got.rows[0], known[name])
+	}
+	return got, ok
 }
 
 func (s *dbSession) insert(table, text string) (rowset, *sqlError) {
 	t, err := s.table(table, func(t *world.Table) []string { return t.Insert })
 	if err != nil {
 		return rowset{}, err
+	}
+	if s.begun != nil {
+		s.begun.inserted = append(s.begun.inserted, [2]string{t, text})
+		return rowset{tag: "INSERT 0 1"}, nil
 	}
 	s.database.mu.Lock()
 	defer s.database.mu.Unlock()
@@ -217,6 +264,11 @@ func (s *dbSession) read(table string) (rowset, *sqlError) {
 	got := rowset{columns: []string{"greeting"}}
 	for _, text := range s.database.rows[t] {
 		got.rows = append(got.rows, []string{text})
+	}
+	for _, one := range s.pending() {
+		if one[0] == t {
+			got.rows = append(got.rows, []string{one[1]})
+		}
 	}
 	got.tag = fmt.Sprintf("SELECT %d", len(got.rows))
 	return got, nil

@@ -2,8 +2,10 @@ package awslab
 
 import (
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,7 +113,7 @@ func (c *Cloud) greet(b *pgproto3.Backend, host string, params map[string]string
 
 // serve answers statements in both forms of the protocol until the client leaves.
 func (s *dbSession) serve(b *pgproto3.Backend) {
-	var statement string
+	var last extended
 	skipping := false // after an error, until the client says Sync
 	for {
 		m, err := b.Receive()
@@ -123,15 +125,16 @@ func (s *dbSession) serve(b *pgproto3.Backend) {
 		case *pgproto3.Terminate:
 			return
 		case *pgproto3.Query:
-			answer = append(s.answer(m.String, true), &pgproto3.ReadyForQuery{TxStatus: 'I'})
+			answer = s.answer(m.String, true, nil)
+			answer = append(answer, &pgproto3.ReadyForQuery{TxStatus: s.status()})
 		case *pgproto3.Sync:
 			skipping = false
-			answer = []pgproto3.BackendMessage{&pgproto3.ReadyForQuery{TxStatus: 'I'}}
+			answer = []pgproto3.BackendMessage{&pgproto3.ReadyForQuery{TxStatus: s.status()}}
 		default:
 			if skipping {
 				continue
 			}
-			answer = s.extended(m, &statement)
+			answer = s.extended(m, &last)
 		}
 		for _, a := range answer {
 			_, failed := a.(*pgproto3.ErrorResponse)
@@ -146,40 +149,48 @@ func (s *dbSession) serve(b *pgproto3.Backend) {
 	}
 }
 
-func (s *dbSession) extended(m pgproto3.FrontendMessage, statement *string) []pgproto3.BackendMessage {
+// An extended is the statement that was parsed last, and the formats in which its columns are
+// wanted.
+type extended struct {
+	statement string
+	formats   []int16
+}
+
+func (s *dbSession) extended(m pgproto3.FrontendMessage, last *extended) []pgproto3.BackendMessage {
 	switch m := m.(type) {
 	case *pgproto3.Parse:
-		*statement = m.Query
+		*last = extended{statement: m.Query}
 		return []pgproto3.BackendMessage{&pgproto3.ParseComplete{}}
 	case *pgproto3.Bind:
+		last.formats = m.ResultFormatCodes
 		return []pgproto3.BackendMessage{&pgproto3.BindComplete{}}
 	case *pgproto3.Close:
 		return []pgproto3.BackendMessage{&pgproto3.CloseComplete{}}
 	case *pgproto3.Describe:
-		return s.describe(*statement, m.ObjectType == 'S')
+		return s.describe(last.statement, m.ObjectType == 'S', last.formats)
 	case *pgproto3.Execute:
-		return s.answer(*statement, false)
+		return s.answer(last.statement, false, last.formats)
 	}
 	return nil // Flush
 }
 
 // describe tells the columns of a statement without doing it.
-func (s *dbSession) describe(statement string, prepared bool) []pgproto3.BackendMessage {
+func (s *dbSession) describe(statement string, prepared bool, formats []int16) []pgproto3.BackendMessage {
 	var answer []pgproto3.BackendMessage
 	if prepared {
 		answer = append(answer, &pgproto3.ParameterDescription{})
 	}
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(statement)), "select") {
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(withoutComments(statement))), "select") {
 		got, err := s.query(statement)
 		if err != nil {
 			return []pgproto3.BackendMessage{refusal("ERROR", err)}
 		}
-		return append(answer, columns(got.columns))
+		return append(answer, got.described(formats))
 	}
 	return append(answer, &pgproto3.NoData{})
 }
 
-func (s *dbSession) answer(statement string, described bool) []pgproto3.BackendMessage {
+func (s *dbSession) answer(statement string, described bool, formats []int16) []pgproto3.BackendMessage {
 	got, err := s.query(statement)
 	if err != nil {
 		return []pgproto3.BackendMessage{refusal("ERROR", err)}
@@ -189,25 +200,54 @@ func (s *dbSession) answer(statement string, described bool) []pgproto3.BackendM
 	}
 	var answer []pgproto3.BackendMessage
 	if described && got.columns != nil {
-		answer = append(answer, columns(got.columns))
+		answer = append(answer, got.described(formats))
 	}
 	for _, row := range got.rows {
 		var values [][]byte
-		for _, v := range row {
-			values = append(values, []byte(v))
+		for i, v := range row {
+			values = append(values, got.value(v, formatOf(formats, i)))
 		}
 		answer = append(answer, &pgproto3.DataRow{Values: values})
 	}
 	return append(answer, &pgproto3.CommandComplete{CommandTag: []byte(got.tag)})
 }
 
-func columns(names []string) *pgproto3.RowDescription {
-	const text = 25 // the type's OID
+// The types of columns, by their OIDs.
+const (
+	typeText = 25
+	typeInt4 = 23
+)
+
+func (g rowset) described(formats []int16) *pgproto3.RowDescription {
 	d := new(pgproto3.RowDescription)
-	for _, n := range names {
-		d.Fields = append(d.Fields, pgproto3.FieldDescription{Name: []byte(n), DataTypeOID: text, DataTypeSize: -1, TypeModifier: -1})
+	for i, n := range g.columns {
+		f := pgproto3.FieldDescription{Name: []byte(n), DataTypeOID: typeText, DataTypeSize: -1, TypeModifier: -1, Format: formatOf(formats, i)}
+		if g.numbers {
+			f.DataTypeOID, f.DataTypeSize = typeInt4, 4
+		}
+		d.Fields = append(d.Fields, f)
 	}
 	return d
+}
+
+// formatOf: none means text, and one is that of all columns.
+func formatOf(formats []int16, column int) int16 {
+	switch {
+	case len(formats) == 1:
+		return formats[0]
+	case column < len(formats):
+		return formats[column]
+	}
+	return pgproto3.TextFormat
+}
+
+// value is a column's; text is the same in both formats.
+func (g rowset) value(text string, format int16) []byte {
+	n, err := strconv.Atoi(text)
+	if !g.numbers || format != pgproto3.BinaryFormat || err != nil {
+		return []byte(text)
+	}
+	return binary.BigEndian.AppendUint32(nil, uint32(n))
 }
 
 func refusal(severity string, e *sqlError) *pgproto3.ErrorResponse {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // RedshiftServerless is the API of workgroups.
@@ -51,6 +52,8 @@ type statements struct {
 }
 
 type ran struct {
+	id    string
+	at    time.Time
 	owner string // the user id of the session that asked
 	got   rowset
 	err   *sqlError
@@ -99,18 +102,18 @@ func (c *Cloud) execute(s *session, region string, body []byte) (any, *fault) {
 		return nil, &fault{http.StatusBadRequest, "ValidationException", "database " + ask.Database + " does not exist"}
 	}
 	got, failed := (&dbSession{user: user, database: db, name: ask.Database}).query(ask.Sql)
-	return map[string]any{"Id": c.remember(&ran{s.role.id + ":" + s.name, got, failed})}, nil
+	r := &ran{requestID(), c.now(), s.role.id + ":" + s.name, got, failed}
+	c.remember(r)
+	return map[string]any{"Id": r.id, "CreatedAt": r.at.Unix(), "Database": ask.Database, "DbUser": user}, nil
 }
 
-func (c *Cloud) remember(r *ran) string {
+func (c *Cloud) remember(r *ran) {
 	c.data.mu.Lock()
 	defer c.data.mu.Unlock()
 	if c.data.ran == nil || len(c.data.ran) >= maxStatements {
 		c.data.ran = map[string]*ran{}
 	}
-	id := requestID()
-	c.data.ran[id] = r
-	return id
+	c.data.ran[r.id] = r
 }
 
 // statement finds one that was run, if the session may ask for it.
@@ -140,10 +143,12 @@ func (c *Cloud) describe(s *session, _ string, body []byte) (any, *fault) {
 	if f != nil {
 		return nil, f
 	}
+	// The Id is the one member that the service model requires.
+	answer := map[string]any{"Id": r.id, "Status": "FINISHED", "CreatedAt": r.at.Unix(), "UpdatedAt": r.at.Unix(), "HasResultSet": r.got.columns != nil, "ResultRows": len(r.got.rows)}
 	if r.err != nil {
-		return map[string]any{"Status": "FAILED", "Error": "ERROR: " + r.err.message}, nil
+		answer["Status"], answer["Error"] = "FAILED", "ERROR: "+r.err.message
 	}
-	return map[string]any{"Status": "FINISHED", "HasResultSet": r.got.columns != nil, "ResultRows": len(r.got.rows)}, nil
+	return answer, nil
 }
 
 func (c *Cloud) statementResult(s *session, _ string, body []byte) (any, *fault) {
@@ -151,13 +156,21 @@ func (c *Cloud) statementResult(s *session, _ string, body []byte) (any, *fault)
 	if f != nil {
 		return nil, f
 	}
-	records := [][]map[string]string{}
+	records := [][]map[string]any{}
 	for _, row := range r.got.rows {
-		var values []map[string]string
+		var values []map[string]any
 		for _, v := range row {
-			values = append(values, map[string]string{"stringValue": v})
+			values = append(values, r.got.field(v))
 		}
 		records = append(records, values)
 	}
 	return map[string]any{"Records": records, "TotalNumRows": len(records)}, nil
+}
+
+// field is a value as the Data API has it.
+func (g rowset) field(text string) map[string]any {
+	if n, err := strconv.Atoi(text); err == nil && g.numbers {
+		return map[string]any{"longValue": n}
+	}
+	return map[string]any{"stringValue": text}
 }
