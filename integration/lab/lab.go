@@ -51,6 +51,8 @@ type Lab struct {
 	fronts []front
 	rtt    time.Duration
 	conns  map[net.Conn]bool
+
+	listener func(Exchange)
 }
 
 // A Call is one request that reached the lab.
@@ -239,6 +241,7 @@ const opened = "connection"
 // recorded writes down what a handler answers, before the answer leaves: whoever has it
 // finds it in the conversation.
 func (l *Lab) recorded(h http.Handler) http.Handler {
+	h = l.heard(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen := &status{ResponseWriter: w, said: func(code int) {
 			l.mu.Lock()

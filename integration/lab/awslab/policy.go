@@ -195,13 +195,3 @@ func (s *session) reaches(r request, resource *policy, account string) bool {
 	}
 	return theirs > toAccount && s.limits(r).allows()
 }
-
-// SessionPolicyAllows tells whether a session policy lets an action through on a resource. It
-// holds what a grant compiles to against what the grant means.
-func SessionPolicyAllows(text, action, resource string, context map[string][]string) (bool, error) {
-	p, err := parsePolicy([]byte(text), identityPolicy)
-	if err != nil {
-		return false, err
-	}
-	return p.decide(request{action: action, resource: resource, context: context}).allows(), nil
-}

@@ -210,24 +210,22 @@ func TestWhoReachesWhatHasAPolicyOfItsOwn(t *testing.T) {
 		"the resource's deny wins":                           {owner, allow, "", "", `{"Effect":"Deny","Principal":{"AWS":` + root + `},` + get, false},
 		"the resource's deny for anyone wins":                {owner, allow, "", "", `{"Effect":"Deny","Principal":"*",` + get, false},
 	} {
-		caller := &role{name: "caller", account: owner, arn: "arn:aws:iam::111122223333:role/caller", id: "AROA"}
-		s := &session{role: caller, name: "job"}
-		one := func(text string, kind policyKind) *policy {
-			if text == "" {
-				return nil
+		q := Question{Role: "arn:aws:iam::111122223333:role/caller", Session: "job", Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", Owner: c.account}
+		one := func(statement string) string {
+			if statement == "" {
+				return ""
 			}
-			return policyOf(t, kind, text)
+			return `{"Version":"2012-10-17","Statement":` + statement + `}`
 		}
-		if p := one(c.identity, identityPolicy); p != nil {
-			caller.identity = []*policy{p}
+		q.Boundary, q.Policy = one(c.boundary), one(c.resource)
+		if c.identity != "" {
+			q.Identity = []string{one(c.identity)}
 		}
-		if p := one(c.session, identityPolicy); p != nil {
-			s.policies = []*policy{p}
+		if c.session != "" {
+			q.Sessions = []string{one(c.session)}
 		}
-		caller.boundary = one(c.boundary, identityPolicy)
-		r := request{action: "s3:GetObject", resource: "arn:aws:s3:::b/k", who: principal{role: caller, session: s.arn()}}
-		if got := s.reaches(r, one(c.resource, resourcePolicy), c.account); got != c.want {
-			t.Errorf("%s: %v", name, got)
+		if got, err := q.Allowed(); err != nil || got != c.want {
+			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
 }
