@@ -98,19 +98,8 @@ func New(w *world.AWS, o Options) (*Cloud, error) {
 
 func (c *Cloud) account(id string, a *world.Account) error {
 	c.providers[id] = a.OIDCProviders
-	for name, r := range a.Roles {
-		parsed, err := newRole(id, name, r)
-		if err != nil {
-			return fmt.Errorf("role %s: %w", name, err)
-		}
-		c.roles[parsed.arn] = parsed
-	}
-	for name, text := range a.ManagedPolicies {
-		parsed, err := parsePolicy(text, identityPolicy)
-		if err != nil {
-			return fmt.Errorf("managed policy %s: %w", name, err)
-		}
-		c.managed["arn:aws:iam::"+id+":policy/"+name] = parsed
+	if err := c.identities(id, a); err != nil {
+		return err
 	}
 	if a.Outbound != "" {
 		issuer, err := newIssuer(a.Outbound, c.world.Key)
@@ -137,6 +126,25 @@ func (c *Cloud) account(id string, a *world.Account) error {
 			return fmt.Errorf("secret %s: %w", name, err)
 		}
 		c.secrets = append(c.secrets, parsed)
+	}
+	return nil
+}
+
+// identities are an account's roles, and its managed policies.
+func (c *Cloud) identities(id string, a *world.Account) error {
+	for name, r := range a.Roles {
+		parsed, err := newRole(id, name, r)
+		if err != nil {
+			return fmt.Errorf("role %s: %w", name, err)
+		}
+		c.roles[parsed.arn] = parsed
+	}
+	for name, text := range a.ManagedPolicies {
+		parsed, err := parsePolicy(text, identityPolicy)
+		if err != nil {
+			return fmt.Errorf("managed policy %s: %w", name, err)
+		}
+		c.managed["arn:aws:iam::"+id+":policy/"+name] = parsed
 	}
 	return nil
 }

@@ -251,3 +251,16 @@ func TestAPolicyIsReadTwice(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPolicy: whatever is read as a policy decides, and allows nothing that it does not name.
+func FuzzPolicy(f *testing.F) {
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::b/*","Condition":{"StringLike":{"s3:prefix":["a/*"]}}}]}`)
+	f.Add(`{"Statement":{"Effect":"Deny","NotAction":["s3:*"],"NotResource":"*","Condition":{"ForAnyValue:DateLessThanIfExists":{"k":"2026-01"}}}}`)
+	f.Add(`{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NumericEquals":{"k":1e400}}}]} {}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		allowed, err := SessionPolicyAllows(text, "s3:GetObject", "arn:aws:s3:::b/k", map[string][]string{"k": {"1"}})
+		if err == nil && allowed && !strings.Contains(text, "Allow") && !strings.Contains(text, `\u`) { // which can stand for any letter
+			t.Errorf("%s allows", text)
+		}
+	})
+}

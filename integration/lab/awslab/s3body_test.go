@@ -1,8 +1,10 @@
 package awslab
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -40,4 +42,33 @@ func TestSignedChunks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzUnchunked: a body in chunks is the text that was cut into them, and whatever else comes
+// is refused or is a text no longer than itself.
+func FuzzUnchunked(f *testing.F) {
+	f.Add("helloworld", 5, "5\r\nhello\r\n0\r\n\r\n")
+	f.Add("", 1, "0\r\n\r\n")
+	f.Add("a", 7, "ffffffffffffffff\r\n\r\n0\r\nx:y\r\n")
+	f.Fuzz(func(t *testing.T, text string, size int, body string) {
+		read := func(body string, length int) ([]byte, error) {
+			r := httptest.NewRequest(http.MethodPut, "/b/k", nil)
+			r.Header = http.Header{"X-Amz-Content-Sha256": {unsignedChunks}, "X-Amz-Decoded-Content-Length": {strconv.Itoa(length)},
+				"Authorization": {"AWS4-HMAC-SHA256 Credential=A/20130524/us-east-1/s3/aws4_request,SignedHeaders=host,Signature=0"}}
+			got, _, err := new(session).unchunked(r, []byte(body))
+			return got, err
+		}
+		var cut strings.Builder
+		for rest := text; rest != ""; {
+			n := min(max(size, 1), len(rest))
+			fmt.Fprintf(&cut, "%x\r\n%s\r\n", n, rest[:n])
+			rest = rest[n:]
+		}
+		if got, err := read(cut.String()+"0\r\n\r\n", len(text)); err != nil || string(got) != text {
+			t.Errorf("%q in chunks of %d became %q: %v", text, size, got, err)
+		}
+		if got, err := read(body, len(text)); err == nil && (len(got) != len(text) || len(got) > len(body)) {
+			t.Errorf("%q became %q", body, got)
+		}
+	})
 }
