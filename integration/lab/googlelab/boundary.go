@@ -50,16 +50,16 @@ func (c *Cloud) checkRule(r rule) error {
 
 // lets tells whether the token's boundary lets a permission through on an object,
 // or on the listing of a prefix.
-func (c *Cloud) lets(t *token, permission, bucket, object string, listing *string) bool {
+func (c *Cloud) lets(t *token, a access) bool {
 	if t.bounds == nil {
 		return true
 	}
 	api := map[string]any{}
-	if listing != nil {
-		api["storage.googleapis.com/objectListPrefix"] = *listing
+	if a.listing != nil {
+		api["storage.googleapis.com/objectListPrefix"] = *a.listing
 	}
 	for _, r := range t.bounds {
-		if r.Resource == bucketResource+bucket && c.ruleHas(r, permission) && c.ruleHolds(r, onObject(bucket, object), api) {
+		if r.Resource == bucketResource+a.bucket && c.ruleHas(r, a.permission) && c.ruleHolds(r, onObject(a.bucket, a.object), api) {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package googlelab
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -24,7 +23,7 @@ const (
 func (c *Cloud) IAMCredentials() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/projects/{project}/serviceAccounts/{call}", c.impersonate)
-	return mux
+	return unpacked(mux)
 }
 
 type impersonation struct {
@@ -52,11 +51,11 @@ func (c *Cloud) impersonated(r *http.Request, target, verb string) (any, *fault)
 		return nil, f
 	}
 	if c.world.Throttled {
-		return nil, &fault{http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Generate credentials requests' and limit 'Generate credentials requests per minute' of service 'iamcredentials.googleapis.com'.", "RATE_LIMIT_EXCEEDED", ""}
+		return nil, &fault{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", message: "Quota exceeded for quota metric 'Generate credentials requests' and limit 'Generate credentials requests per minute' of service 'iamcredentials.googleapis.com'.", reason: "RATE_LIMIT_EXCEEDED"}
 	}
 	// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken#authorization-scopes
 	if !t.has("cloud-platform", "iam") {
-		return nil, &fault{http.StatusForbidden, "PERMISSION_DENIED", "Request had insufficient authentication scopes.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", ""}
+		return nil, unscoped()
 	}
 	if r.PathValue("project") != "-" {
 		return nil, invalid("The project must be a wildcard: projects/-/serviceAccounts/{ACCOUNT_EMAIL_OR_UNIQUEID}.")
@@ -113,11 +112,11 @@ func (c *Cloud) walk(t *token, target string, delegates []string, last string) (
 func (c *Cloud) arrow(who []string, account *world.ServiceAccount, email, permission string) *fault {
 	project := c.projectOf(email)
 	if slices.Contains(project.DisabledAPIs, "iamcredentials.googleapis.com") {
-		return &fault{http.StatusForbidden, "PERMISSION_DENIED", "IAM Service Account Credentials API has not been used in project " + project.Number + " before or it is disabled.", "SERVICE_DISABLED", ""}
+		return &fault{code: http.StatusForbidden, status: "PERMISSION_DENIED", message: "IAM Service Account Credentials API has not been used in project " + project.Number + " before or it is disabled.", reason: "SERVICE_DISABLED"}
 	}
 	if project.Perimeter {
 		// https://cloud.google.com/vpc-service-controls/docs/troubleshooting
-		return &fault{http.StatusForbidden, "PERMISSION_DENIED", "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: LAB.", "SECURITY_POLICY_VIOLATED", ""}
+		return &fault{code: http.StatusForbidden, status: "PERMISSION_DENIED", message: "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: LAB.", reason: "SECURITY_POLICY_VIOLATED"}
 	}
 	if !c.holds(who, permission, account.Bindings, project.Bindings) {
 		return denied(permission)
@@ -189,11 +188,4 @@ func (c *Cloud) generateIDToken(t *token, target string, ask impersonation) (any
 		return nil, &fault{code: http.StatusInternalServerError, status: "INTERNAL", message: err.Error()}
 	}
 	return map[string]string{"token": value}, nil
-}
-
-// body reads what a request carries, within bounds.
-func body(r *http.Request) ([]byte, error) {
-	var b bytes.Buffer
-	_, err := io.Copy(&b, io.LimitReader(r.Body, 8<<20))
-	return b.Bytes(), err
 }

@@ -13,11 +13,16 @@ type fault struct {
 	message    string
 	reason     string // of the ErrorInfo
 	permission string // in its metadata
+	listed     string // the reason in errors[]; from the code where empty
 }
 
 func (f *fault) Error() string { return f.status + ": " + f.message }
 
 func (f *fault) write(w http.ResponseWriter) {
+	writeJSON(w, f.code, map[string]any{"error": f.body()})
+}
+
+func (f *fault) body() map[string]any {
 	body := map[string]any{"code": f.code, "status": f.status, "message": f.message}
 	if f.reason != "" {
 		info := map[string]any{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": f.reason, "domain": "iam.googleapis.com"}
@@ -26,15 +31,38 @@ func (f *fault) write(w http.ResponseWriter) {
 		}
 		body["details"] = []any{info}
 	}
+	return body
+}
+
+// writeListed writes the fault as the APIs do that are older than google.rpc.Status: with
+// errors[], whose reasons clients go by.
+// https://cloud.google.com/bigquery/docs/error-messages
+// https://cloud.google.com/storage/docs/json_api/v1/status-codes
+func (f *fault) writeListed(w http.ResponseWriter, reasons map[int]string) {
+	reason := f.listed
+	if reason == "" {
+		reason = reasons[f.code]
+	}
+	entry := map[string]any{"message": f.message, "domain": "global", "reason": reason}
+	if f.code == http.StatusUnauthorized {
+		entry["locationType"], entry["location"] = "header", "Authorization"
+		w.Header().Set("WWW-Authenticate", `Bearer realm="https://accounts.google.com/", error="invalid_token"`)
+	}
+	body := f.body()
+	body["errors"] = []any{entry}
 	writeJSON(w, f.code, map[string]any{"error": body})
 }
 
 func denied(permission string) *fault {
-	return &fault{http.StatusForbidden, "PERMISSION_DENIED", "Permission '" + permission + "' denied on resource (or it may not exist).", "IAM_PERMISSION_DENIED", permission}
+	return &fault{code: http.StatusForbidden, status: "PERMISSION_DENIED", message: "Permission '" + permission + "' denied on resource (or it may not exist).", reason: "IAM_PERMISSION_DENIED", permission: permission}
 }
 
 func invalid(message string) *fault {
 	return &fault{code: http.StatusBadRequest, status: "INVALID_ARGUMENT", message: message}
+}
+
+func missing(message string) *fault {
+	return &fault{code: http.StatusNotFound, status: "NOT_FOUND", message: message}
 }
 
 func unauthenticated() *fault {

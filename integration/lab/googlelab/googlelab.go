@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,9 +40,14 @@ type Cloud struct {
 	world    *world.Google
 	tokens   map[string]*token
 	objects  map[string]map[string]object // by bucket and name
+	uploads  map[string]*session          // by id
+	parted   map[string]*parts            // uploads of the XML API, by id
 	tables   map[string]*table            // by project.dataset.table
+	jobs     map[string]*job              // by project and id
 	secrets  map[string][]*version        // by project and name
 	programs map[string]program           // compiled CEL, by its source
+
+	generation int64 // counts what was stored
 }
 
 // New builds a cloud.
@@ -55,8 +61,8 @@ func New(w *world.Google, o Options) (*Cloud, error) {
 	}
 	c := &Cloud{
 		now: o.Now, transport: o.Transport, key: key, world: w,
-		tokens: map[string]*token{}, objects: map[string]map[string]object{},
-		tables: map[string]*table{}, secrets: map[string][]*version{}, programs: map[string]program{},
+		tokens: map[string]*token{}, objects: map[string]map[string]object{}, uploads: map[string]*session{}, parted: map[string]*parts{},
+		tables: map[string]*table{}, jobs: map[string]*job{}, secrets: map[string][]*version{}, programs: map[string]program{},
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -102,6 +108,9 @@ func (c *Cloud) Change(edit func(*world.Google)) {
 func (c *Cloud) Owns(host string) bool { return c.service(hostOnly(host)) != nil }
 
 func (c *Cloud) service(host string) http.Handler {
+	if strings.HasSuffix(host, "."+storageHost) {
+		return c.Storage()
+	}
 	switch host {
 	case "sts.googleapis.com":
 		return c.STS()
@@ -109,7 +118,7 @@ func (c *Cloud) service(host string) http.Handler {
 		return c.IAMCredentials()
 	case "iam.googleapis.com":
 		return c.IAM()
-	case "storage.googleapis.com":
+	case storageHost:
 		return c.Storage()
 	case "bigquery.googleapis.com":
 		return c.BigQuery()

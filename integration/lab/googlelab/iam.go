@@ -16,6 +16,7 @@ import (
 func permissions(role string) []string {
 	const sa = "iam.serviceAccounts."
 	const o = "storage.objects."
+	const m = "storage.multipartUploads."
 	const b = "bigquery."
 	const v = "secretmanager.versions."
 	switch role {
@@ -28,21 +29,25 @@ func permissions(role string) []string {
 	case "roles/storage.objectViewer":
 		return []string{o + "get", o + "list"}
 	case "roles/storage.objectCreator":
-		return []string{o + "create"}
+		return []string{o + "create", m + "abort", m + "create", m + "listParts"}
 	case "roles/storage.objectAdmin", "roles/storage.objectUser":
-		return []string{o + "get", o + "list", o + "create", o + "delete", o + "update"}
+		return []string{o + "get", o + "list", o + "create", o + "delete", o + "update", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/storage.legacyObjectReader":
 		return []string{o + "get"}
 	case "roles/storage.legacyBucketReader":
-		return []string{"storage.buckets.get", o + "list"}
+		return []string{"storage.buckets.get", o + "list", m + "list"}
 	case "roles/storage.legacyBucketWriter":
-		return []string{"storage.buckets.get", o + "list", o + "create", o + "delete"}
+		return []string{"storage.buckets.get", o + "list", o + "create", o + "delete", m + "abort", m + "create", m + "list", m + "listParts"}
+	case "roles/storage.admin":
+		return []string{"storage.buckets.get", o + "get", o + "list", o + "create", o + "delete", o + "update", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/bigquery.dataViewer":
 		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData"}
-	case "roles/bigquery.dataEditor":
+	case "roles/bigquery.dataEditor", "roles/bigquery.dataOwner":
 		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData", b + "tables.create", b + "tables.delete", b + "tables.update", b + "tables.updateData"}
 	case "roles/bigquery.jobUser":
 		return []string{b + "jobs.create"}
+	case "roles/bigquery.user":
+		return []string{b + "datasets.get", b + "jobs.create", b + "jobs.list", b + "tables.list"}
 	case "roles/secretmanager.secretAccessor":
 		return []string{v + "access"}
 	case "roles/secretmanager.secretVersionAdder":

@@ -20,9 +20,18 @@ func (c *Cloud) IAM() http.Handler {
 			f.write(w)
 			return
 		}
-		writeJSON(w, http.StatusOK, map[string]any{"permissions": held})
+		writeJSON(w, http.StatusOK, permissionList(held))
 	})
-	return mux
+	return unpacked(mux)
+}
+
+// permissionList leaves an empty list out, as proto3's JSON does: clients stumble over null.
+// https://protobuf.dev/programming-guides/json/#field-presence
+func permissionList(held []string) map[string]any {
+	if len(held) == 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"permissions": held}
 }
 
 func (c *Cloud) tested(r *http.Request, email, verb string) ([]string, *fault) {
@@ -37,7 +46,7 @@ func (c *Cloud) tested(r *http.Request, email, verb string) ([]string, *fault) {
 	case verb != "testIamPermissions":
 		return nil, &fault{code: http.StatusNotFound, status: "NOT_FOUND", message: "Method not found."}
 	case !t.has("cloud-platform", "iam"):
-		return nil, &fault{http.StatusForbidden, "PERMISSION_DENIED", "Request had insufficient authentication scopes.", "ACCESS_TOKEN_SCOPE_INSUFFICIENT", ""}
+		return nil, unscoped()
 	case json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&ask) != nil || len(ask.Permissions) == 0:
 		return nil, invalid("Invalid JSON payload received.")
 	}

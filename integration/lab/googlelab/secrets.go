@@ -52,7 +52,7 @@ func (c *Cloud) SecretManager() http.Handler {
 	mux.HandleFunc("GET "+secret+"{secret}/versions", c.listVersions)
 	mux.HandleFunc("GET "+secret+"{secret}/versions/{version}", c.accessVersion)
 	mux.HandleFunc("POST "+secret+"{secret}/versions/{version}", c.destroyVersion)
-	return mux
+	return unpacked(mux)
 }
 
 // mayKeep asks the secret's and the project's bindings. A project is found by its id

@@ -107,6 +107,14 @@ func (t *token) has(scopes ...string) bool {
 	return false
 }
 
+// name is how an answer calls whoever shows the token.
+func (t *token) name() string {
+	if t.account == "" {
+		return t.members[0]
+	}
+	return t.account
+}
+
 // who lists the members as which the token counts in a binding.
 func (t *token) who() []string {
 	if t.account != "" {
