@@ -24,7 +24,7 @@ const (
 // STS is the security token service.
 // https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 func (c *Cloud) STS() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return unpacked(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Lab-Operation", "sts.token")
 		w.Header().Set("Cache-Control", "no-store")
 		answer, f := c.exchange(r)
@@ -33,7 +33,7 @@ func (c *Cloud) STS() http.Handler {
 			return
 		}
 		writeJSON(w, http.StatusOK, answer)
-	})
+	}))
 }
 
 type exchanged struct {
@@ -147,6 +147,19 @@ func (c *Cloud) provider(audience string) (*world.Provider, *poolRef, string, *o
 	return nil, nil, "", gone
 }
 
+// plainly takes options that are percent-encoded within the form too, as google-auth sends
+// them: no JSON text begins with a percent sign.
+// https://github.com/googleapis/google-auth-library-python/blob/main/google/oauth2/sts.py
+func plainly(options string) string {
+	if !strings.HasPrefix(options, "%") {
+		return options
+	}
+	if text, err := url.PathUnescape(options); err == nil {
+		return text
+	}
+	return options
+}
+
 // bound narrows an account's token by an access boundary.
 // https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
 func (c *Cloud) bound(args url.Values) (any, *oauthFault) {
@@ -166,7 +179,7 @@ func (c *Cloud) bound(args url.Values) (any, *oauthFault) {
 			Rules []rule `json:"accessBoundaryRules"`
 		} `json:"accessBoundary"`
 	}
-	text := args.Get("options")
+	text := plainly(args.Get("options"))
 	if len(text) > maxBoundary {
 		return nil, oauth("invalid_request", fmt.Sprintf("The access boundary exceeds the limit of %d characters.", maxBoundary))
 	}
