@@ -1,6 +1,7 @@
 package googlelab
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,13 +33,37 @@ func (c *Cloud) verify(r *http.Request, p *world.Provider, audience, text string
 	}
 	var standard jwt.Claims
 	all := map[string]any{}
-	if err := parsed.Claims(keys, &standard, &all); err != nil {
+	var raw json.RawMessage
+	if err := parsed.Claims(keys, &standard, &all, &raw); err != nil || numbered(raw, &all) != nil {
 		return nil, none, oauth("invalid_grant", "The signature of the ID Token could not be verified.")
 	}
 	if f := c.claims(p, audience, standard); f != nil {
 		return nil, none, f
 	}
-	return all, standard.Expiry.Time(), nil
+	return celNumbers(all).(map[string]any), standard.Expiry.Time(), nil
+}
+
+// celNumbers makes CEL's numbers of JSON's: an int where it is one, so that string(assertion.n)
+// is 1000000 and no exponent, and a double otherwise.
+// https://github.com/google/cel-spec/blob/master/doc/langdef.md#json-data-conversion
+func celNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = celNumbers(inner)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = celNumbers(inner)
+		}
+	}
+	return v
 }
 
 func (c *Cloud) claims(p *world.Provider, audience string, t jwt.Claims) *oauthFault {
