@@ -123,11 +123,23 @@ func (c *Cloud) keyPair(a *account, text string) (string, *refused) {
 	if err != nil || claims.Issuer != claims.Subject+"."+print || claims.IssuedAt == nil || claims.Expiry == nil {
 		return "", badJWT()
 	}
-	now, issued := c.now(), claims.IssuedAt.Time()
-	if !now.Before(claims.Expiry.Time()) || now.After(issued.Add(longestJWT)) || issued.After(now.Add(leeway)) {
+	now, issued, expires := c.now(), at(claims.IssuedAt), at(claims.Expiry)
+	if !now.Before(expires) || now.After(issued.Add(longestJWT)) || issued.After(now.Add(leeway)) {
 		return "", badJWT()
 	}
 	return name, nil
+}
+
+// latestSecond is the year 5138: a date beyond it is in milliseconds, as Snowflake's own driver
+// for Node writes them.
+// https://github.com/snowflakedb/snowflake-connector-nodejs/blob/master/lib/authentication/auth_keypair.js
+const latestSecond = 100_000_000_000
+
+func at(date *jwt.NumericDate) time.Time {
+	if *date > latestSecond {
+		return time.UnixMilli(int64(*date))
+	}
+	return date.Time()
 }
 
 func fingerprint(key *rsa.PublicKey) (string, error) {

@@ -9,10 +9,13 @@
 package snowflakelab
 
 import (
+	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -35,7 +38,8 @@ type Cloud struct {
 	accounts  map[string]*account // by host
 
 	mu       sync.Mutex
-	sessions map[string]session // by token
+	sessions map[string]*session // by token, and by master token
+	opened   int64
 }
 
 type account struct {
@@ -45,20 +49,27 @@ type account struct {
 }
 
 type session struct {
-	account string
-	user    string
-	expires time.Time
+	id            int64
+	account       string
+	user          string
+	token         string
+	expires       time.Time
+	master        string
+	masterExpires time.Time
+	parameters    map[string]any
 }
 
 const (
-	sessionLife = time.Hour
-	maxSessions = 100_000
-	maxBody     = 1 << 20
+	sessionLife   = time.Hour
+	masterLife    = 4 * time.Hour
+	maxSessions   = 100_000
+	maxBody       = 1 << 20
+	serverVersion = "10.0.0"
 )
 
 // New builds the accounts.
 func New(w *world.Snowflake, o Options) (*Cloud, error) {
-	c := &Cloud{now: o.Now, transport: o.Transport, accounts: map[string]*account{}, sessions: map[string]session{}}
+	c := &Cloud{now: o.Now, transport: o.Transport, accounts: map[string]*account{}, sessions: map[string]*session{}}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -108,22 +119,48 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	w.Header().Set("Lab-Operation", "snowflake:"+strings.TrimPrefix(r.URL.Path, "/"))
+	of := func(h func(http.ResponseWriter, *http.Request, *account)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { h(w, r, a) }
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /session/v1/login-request", func(w http.ResponseWriter, r *http.Request) { c.login(w, r, a) })
-	mux.HandleFunc("POST /queries/v1/query-request", func(w http.ResponseWriter, r *http.Request) { c.query(w, r, a) })
+	mux.HandleFunc("POST /session/v1/login-request", of(c.login))
+	mux.HandleFunc("POST /session/token-request", of(c.renew))
+	mux.HandleFunc("POST /session/heartbeat", of(c.heartbeat))
 	mux.HandleFunc("POST /session", c.endSession)
-	mux.HandleFunc("POST /telemetry/send", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, success(nil)) })
-	mux.HandleFunc("POST /api/v2/statements", func(w http.ResponseWriter, r *http.Request) { c.statement(w, r, a) })
+	mux.HandleFunc("POST /queries/v1/query-request", of(c.query))
+	mux.HandleFunc("POST /queries/v1/abort-request", of(c.heartbeat)) // nothing runs on that could be stopped
+	mux.HandleFunc("POST /telemetry/", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, success(nil)) })
+	mux.HandleFunc("POST /api/v2/statements", of(c.statement))
 	mux.ServeHTTP(w, r)
+}
+
+// readJSON reads what a request carries, which some drivers pack with gzip.
+// https://github.com/snowflakedb/snowflake-connector-python/blob/main/src/snowflake/connector/network.py
+func readJSON(r *http.Request, into any) error {
+	body := io.Reader(io.LimitReader(r.Body, maxBody))
+	switch r.Header.Get("Content-Encoding") {
+	case "":
+	case "gzip":
+		plain, err := gzip.NewReader(body)
+		if err != nil {
+			return err
+		}
+		body = io.LimitReader(plain, maxBody)
+	default:
+		return errors.New("unknown Content-Encoding")
+	}
+	return json.NewDecoder(body).Decode(into)
 }
 
 // A proof is the part of a login request that says who logs in.
 type proof struct {
-	Account       string `json:"ACCOUNT_NAME"`
-	User          string `json:"LOGIN_NAME"`
-	Authenticator string `json:"AUTHENTICATOR"`
-	Provider      string `json:"PROVIDER"`
-	Token         string `json:"TOKEN"`
+	Account       string         `json:"ACCOUNT_NAME"`
+	User          string         `json:"LOGIN_NAME"`
+	Authenticator string         `json:"AUTHENTICATOR"`
+	Provider      string         `json:"PROVIDER"`
+	Token         string         `json:"TOKEN"`
+	Parameters    map[string]any `json:"SESSION_PARAMETERS"`
 }
 
 // login answers with status 200 whatever it says, as Snowflake does.
@@ -132,7 +169,7 @@ func (c *Cloud) login(w http.ResponseWriter, r *http.Request, a *account) {
 	var ask struct {
 		Data proof `json:"data"`
 	}
-	if json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&ask) != nil {
+	if readJSON(r, &ask) != nil {
 		answer(w, http.StatusBadRequest, refusal("390400", "Bad request."))
 		return
 	}
@@ -141,72 +178,125 @@ func (c *Cloud) login(w http.ResponseWriter, r *http.Request, a *account) {
 		answer(w, http.StatusOK, refusal(refused.code, refused.message))
 		return
 	}
-	token := c.open(session{a.name, user, c.now().Add(sessionLife)})
-	answer(w, http.StatusOK, success(map[string]any{
-		"token": token, "validityInSeconds": int(sessionLife.Seconds()), "masterToken": rand.Text(), "masterValidityInSeconds": 14400,
-		"displayUserName": user, "serverVersion": "10.0.0", "sessionId": 1,
-		"parameters":  []any{map[string]any{"name": "GO_QUERY_RESULT_FORMAT", "value": "JSON"}},
-		"sessionInfo": map[string]any{"databaseName": nil, "schemaName": nil, "warehouseName": nil, "roleName": "PUBLIC"},
-	}))
+	s := &session{account: a.name, user: user, parameters: defaults()}
+	for name, value := range ask.Data.Parameters {
+		s.parameters[strings.ToUpper(name)] = value
+	}
+	data := c.open(s)
+	maps.Copy(data, map[string]any{
+		"displayUserName": user, "serverVersion": serverVersion, "firstLogin": false, "sessionId": s.id, "healthCheckInterval": 45,
+		"newClientForUpgrade": "", "idToken": nil, "idTokenValidityInSeconds": 0, "mfaToken": nil, "mfaTokenValidityInSeconds": 0,
+		"parameters": listed(s.parameters), "sessionInfo": map[string]any{"databaseName": nil, "schemaName": nil, "warehouseName": nil, "roleName": "PUBLIC"},
+	})
+	answer(w, http.StatusOK, success(data))
 }
 
-func (c *Cloud) open(s session) string {
-	token := "ver:1-hint:1-" + rand.Text() + rand.Text()
+// open keeps a session under two tokens: one is good for an hour, the other makes new ones.
+func (c *Cloud) open(s *session) map[string]any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.sessions) >= maxSessions {
 		clear(c.sessions)
 	}
-	c.sessions[token] = s
-	return token
+	if s.id == 0 {
+		c.opened++
+		s.id, s.masterExpires, s.master = c.opened, c.now().Add(masterLife), "ver:1-hint:1-"+rand.Text()+rand.Text()
+	}
+	delete(c.sessions, s.token)
+	s.token, s.expires = "ver:1-hint:1-"+rand.Text()+rand.Text(), c.now().Add(sessionLife)
+	c.sessions[s.token], c.sessions[s.master] = s, s
+	return map[string]any{
+		"token": s.token, "validityInSeconds": int(sessionLife.Seconds()), "masterToken": s.master, "masterValidityInSeconds": int(masterLife.Seconds()),
+	}
+}
+
+func shown(r *http.Request) string {
+	return strings.TrimSuffix(strings.TrimPrefix(r.Header.Get("Authorization"), `Snowflake Token="`), `"`)
+}
+
+// session finds the one whose token a request shows. The codes tell drivers whether to renew
+// the token or to log in again.
+// https://github.com/snowflakedb/gosnowflake/blob/master/connection_util.go
+func (c *Cloud) session(r *http.Request, a *account) (*session, *refused) {
+	token := shown(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.sessions[token]
+	switch {
+	case s == nil || s.account != a.name || s.token != token:
+		return nil, &refused{"390104", "Session no longer exists. New login required to access the service."}
+	case c.now().After(s.expires):
+		return nil, &refused{"390112", "Session token expired."}
+	}
+	return s, nil
+}
+
+// renew gives a new token for the master token.
+func (c *Cloud) renew(w http.ResponseWriter, r *http.Request, a *account) {
+	token := shown(r)
+	c.mu.Lock()
+	s := c.sessions[token]
+	known := s != nil && s.account == a.name && s.master == token
+	late := known && c.now().After(s.masterExpires)
+	c.mu.Unlock()
+	switch {
+	case late:
+		answer(w, http.StatusOK, refusal("390114", "Authentication token has expired. The user must authenticate again."))
+	case !known:
+		answer(w, http.StatusOK, refusal("390104", "Session no longer exists. New login required to access the service."))
+	default:
+		fresh := c.open(s)
+		fresh["sessionToken"], fresh["validityInSecondsST"], fresh["validityInSecondsMT"], fresh["sessionId"] = fresh["token"], fresh["validityInSeconds"], fresh["masterValidityInSeconds"], s.id
+		answer(w, http.StatusOK, success(fresh))
+	}
+}
+
+func (c *Cloud) heartbeat(w http.ResponseWriter, r *http.Request, a *account) {
+	if _, no := c.session(r, a); no != nil {
+		answer(w, http.StatusOK, refusal(no.code, no.message))
+		return
+	}
+	answer(w, http.StatusOK, success(nil))
 }
 
 func (c *Cloud) query(w http.ResponseWriter, r *http.Request, a *account) {
 	w.Header().Set("Lab-Operation", "snowflake:query-request")
-	token := strings.TrimSuffix(strings.TrimPrefix(r.Header.Get("Authorization"), `Snowflake Token="`), `"`)
-	c.mu.Lock()
-	s, ok := c.sessions[token]
-	c.mu.Unlock()
-	if !ok || s.account != a.name || c.now().After(s.expires) {
-		answer(w, http.StatusOK, refusal("390104", "Session no longer exists. New login required to access the service."))
+	s, no := c.session(r, a)
+	if no != nil {
+		answer(w, http.StatusOK, refusal(no.code, no.message))
 		return
 	}
 	var ask struct {
-		Text string `json:"sqlText"`
+		Text       string         `json:"sqlText"`
+		Parameters map[string]any `json:"parameters"`
 	}
-	if json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&ask) != nil {
+	if readJSON(r, &ask) != nil {
 		answer(w, http.StatusBadRequest, refusal("390400", "Bad request."))
 		return
 	}
-	columns, row := run(ask.Text, s)
-	if columns == nil {
-		answer(w, http.StatusOK, refusal("001003", "SQL compilation error: the lab's Snowflake knows SELECT 1 and SELECT CURRENT_USER()."))
+	c.mu.Lock()
+	got := s.run(ask.Text)
+	parameters := listed(s.parameters)
+	c.mu.Unlock()
+	if got == nil {
+		answer(w, http.StatusOK, map[string]any{"data": map[string]any{
+			"internalError": false, "unredactedFromSecureObject": false, "errorCode": "001003", "age": 0, "sqlState": "42000", "queryId": queryID(), "line": -1, "pos": -1, "type": "COMPILATION",
+		}, "code": "001003", "message": badStatement, "success": false, "headers": nil})
 		return
 	}
 	answer(w, http.StatusOK, success(map[string]any{
-		"rowtype": columns, "rowset": [][]string{row}, "total": 1, "returned": 1,
-		"queryId": rand.Text(), "queryResultFormat": "json", "statementTypeId": 4096, "finalRoleName": "PUBLIC",
+		"parameters": parameters, "rowtype": got.columns, "rowset": [][]string{got.row}, "total": 1, "returned": 1,
+		"queryId": queryID(), "databaseProvider": nil, "finalDatabaseName": nil, "finalSchemaName": nil, "finalWarehouseName": nil, "finalRoleName": "PUBLIC",
+		"numberOfBinds": 0, "arrayBindSupported": false, "statementTypeId": got.kind, "version": 1, "sendResultTime": c.now().UnixMilli(), "queryResultFormat": "json",
 	}))
 }
 
-// run knows the two statements with which a login is tried.
-func run(statement string, s session) (columns []map[string]any, row []string) {
-	column := func(name, kind string) []map[string]any {
-		return []map[string]any{{"name": name, "type": kind, "nullable": false, "length": 16777216, "scale": 0, "precision": 1}}
-	}
-	switch strings.ToLower(strings.TrimRight(strings.TrimSpace(statement), "; ")) {
-	case "select 1":
-		return column("1", "fixed"), []string{"1"}
-	case "select current_user()":
-		return column("CURRENT_USER()", "text"), []string{s.user}
-	}
-	return nil, nil
-}
-
 func (c *Cloud) endSession(w http.ResponseWriter, r *http.Request) {
-	token := strings.TrimSuffix(strings.TrimPrefix(r.Header.Get("Authorization"), `Snowflake Token="`), `"`)
 	c.mu.Lock()
-	delete(c.sessions, token)
+	if s := c.sessions[shown(r)]; s != nil {
+		delete(c.sessions, s.token)
+		delete(c.sessions, s.master)
+	}
 	c.mu.Unlock()
 	answer(w, http.StatusOK, success(nil))
 }
@@ -224,18 +314,18 @@ func (c *Cloud) statement(w http.ResponseWriter, r *http.Request, a *account) {
 	var ask struct {
 		Text string `json:"statement"`
 	}
-	if json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&ask) != nil {
+	if readJSON(r, &ask) != nil {
 		answer(w, http.StatusBadRequest, map[string]any{"code": "391902", "message": "Unable to read the request."})
 		return
 	}
-	columns, row := run(ask.Text, session{account: a.name, user: user})
-	if columns == nil {
+	got := (&session{account: a.name, user: user, parameters: map[string]any{}}).run(ask.Text)
+	if got == nil {
 		answer(w, http.StatusUnprocessableEntity, map[string]any{"code": "001003", "message": "SQL compilation error."})
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{
-		"code": "090001", "message": "Statement executed successfully.", "data": [][]string{row},
-		"resultSetMetaData": map[string]any{"numRows": 1, "format": "jsonv2", "rowType": columns},
+		"code": "090001", "message": "Statement executed successfully.", "data": [][]string{got.row},
+		"resultSetMetaData": map[string]any{"numRows": 1, "format": "jsonv2", "rowType": got.columns},
 	})
 }
 
