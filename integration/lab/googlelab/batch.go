@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"strings"
 )
 
 // maxBatch: https://cloud.google.com/storage/docs/batch
@@ -31,7 +33,8 @@ func (c *Cloud) batch(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			break
 		}
-		inner, err := http.ReadRequest(bufio.NewReader(part))
+		// Some clients end a request without body right behind its last header.
+		inner, err := http.ReadRequest(bufio.NewReader(io.MultiReader(part, strings.NewReader("\r\n\r\n"))))
 		if err != nil {
 			invalid("A part of the batch is no request.").writeListed(w, storageReasons)
 			return

@@ -31,7 +31,7 @@ func permissions(role string) []string {
 	case "roles/storage.objectCreator":
 		return []string{o + "create", m + "abort", m + "create", m + "listParts"}
 	case "roles/storage.objectAdmin", "roles/storage.objectUser":
-		return []string{o + "get", o + "list", o + "create", o + "delete", o + "update", m + "abort", m + "create", m + "list", m + "listParts"}
+		return []string{o + "get", o + "list", o + "create", o + "delete", o + "update", o + "move", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/storage.legacyObjectReader":
 		return []string{o + "get"}
 	case "roles/storage.legacyBucketReader":
@@ -39,7 +39,7 @@ func permissions(role string) []string {
 	case "roles/storage.legacyBucketWriter":
 		return []string{"storage.buckets.get", o + "list", o + "create", o + "delete", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/storage.admin":
-		return []string{"storage.buckets.get", o + "get", o + "list", o + "create", o + "delete", o + "update", m + "abort", m + "create", m + "list", m + "listParts"}
+		return []string{"storage.buckets.get", o + "get", o + "list", o + "create", o + "delete", o + "update", o + "move", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/bigquery.dataViewer":
 		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData"}
 	case "roles/bigquery.dataEditor", "roles/bigquery.dataOwner":

@@ -33,18 +33,26 @@ func (c *Cloud) metadataToken(w http.ResponseWriter, r *http.Request, email stri
 	if q := r.URL.Query().Get("scopes"); q != "" {
 		scopes = strings.Split(q, ",")
 	}
+	value, err := c.Token(email, scopes...)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"access_token": value, "expires_in": 3599, "token_type": "Bearer"})
+}
+
+// Token is an access token as a machine has it that runs as the account.
+func (c *Cloud) Token(email string, scopes ...string) (string, error) {
 	c.mu.RLock()
 	account, _ := c.account(email)
 	c.mu.RUnlock()
 	if account == nil {
-		http.NotFound(w, r)
-		return
+		return "", fmt.Errorf("there is no service account %s", email)
 	}
 	if len(account.Scopes) > 0 { // the machine's, whatever is asked for
 		scopes = account.Scopes
 	}
-	value := c.open(&token{account: email, scopes: scopes, expires: c.now().Add(time.Hour)})
-	writeJSON(w, http.StatusOK, map[string]any{"access_token": value, "expires_in": 3599, "token_type": "Bearer"})
+	return c.open(&token{account: email, scopes: scopes, expires: c.now().Add(time.Hour)}), nil
 }
 
 func (c *Cloud) metadataIdentity(w http.ResponseWriter, r *http.Request, email string) {

@@ -272,6 +272,46 @@ func (c *Cloud) copyTo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// movable is nil where a token may take an object away from its name: by the permission to
+// move, or those to read and to delete.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/move
+func (c *Cloud) movable(t *token, bucket, name string) *fault {
+	if c.storable(t, objectAccess("move", "move", bucket, name)) == nil {
+		return nil
+	}
+	if f := c.storable(t, objectAccess("move", "get", bucket, name)); f != nil {
+		return f
+	}
+	return c.storable(t, objectAccess("move", "delete", bucket, name))
+}
+
+func (c *Cloud) move(w http.ResponseWriter, r *http.Request) {
+	bucket, from, to := r.PathValue("bucket"), r.PathValue("object"), r.PathValue("toObject")
+	w.Header().Set("Lab-Operation", "storage.objects.move")
+	t, f := c.shown(r)
+	if f == nil {
+		f = c.movable(t, bucket, from)
+	}
+	o, ok := c.find(bucket, from)
+	switch {
+	case f != nil:
+	case !ok:
+		f = missing("No such object: " + bucket + "/" + from)
+	case from == to:
+		f = invalid("The source and the destination are the same object.")
+	default:
+		o, f = c.store(t, "move", bucket, to, o, r.URL.Query())
+	}
+	if f == nil {
+		f = c.deleted(bucket, from, nil)
+	}
+	if f != nil {
+		f.writeListed(w, storageReasons)
+		return
+	}
+	writeJSON(w, http.StatusOK, o.resource(bucket, to))
+}
+
 // maxComponents: https://cloud.google.com/storage/docs/composite-objects
 const maxComponents = 32
 

@@ -11,7 +11,7 @@ func scopesOf(method string) []string {
 	switch method {
 	case "storage.objects.get", "storage.objects.list", "storage.buckets.get", "storage.buckets.testIamPermissions":
 		return []string{"cloud-platform", "cloud-platform.read-only", "devstorage.full_control", "devstorage.read_only", "devstorage.read_write"}
-	case "storage.objects.insert", "storage.objects.delete", "storage.objects.rewrite", "storage.objects.copy", "storage.objects.compose":
+	case "storage.objects.insert", "storage.objects.delete", "storage.objects.rewrite", "storage.objects.move", "storage.objects.copy", "storage.objects.compose":
 		return []string{"cloud-platform", "devstorage.full_control", "devstorage.read_write"}
 	case "bigquery.datasets.get", "bigquery.datasets.list", "bigquery.tables.get", "bigquery.tables.list", "bigquery.tabledata.list",
 		"bigquery.jobs.get", "bigquery.jobs.getQueryResults", "bigquery.jobs.query":

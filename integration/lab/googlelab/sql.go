@@ -24,12 +24,17 @@ type column struct {
 var (
 	selection = regexp.MustCompile("(?is)^select\\s+(.+?)(?:\\s+from\\s+([`\\w.-]+))?(?:\\s+limit\\s+(\\d{1,9}))?$")
 	item      = regexp.MustCompile("(?is)^(?:'([^']*)'|(-?\\d{1,18})|`?([a-z_]\\w*)`?)(?:\\s+(?:as\\s+)?`?([a-z_]\\w*)`?)?$")
-	comment   = regexp.MustCompile(`(?s)^/\*.*?\*/|/\*[^*]*\*/$`) // dbt puts its own before or behind
+	comment   = regexp.MustCompile("(?s)'[^']*'|/\\*.*?\\*/|--[^\n]*|#[^\n]*")
 )
 
 // parseStatement reads a statement. Names without a project or a dataset are of the ones given.
 func parseStatement(text, project, dataset string) (*statement, *fault) {
-	text = strings.TrimSpace(comment.ReplaceAllString(strings.TrimSpace(text), ""))
+	text = strings.TrimSpace(comment.ReplaceAllStringFunc(text, func(found string) string { // dbt puts its own before
+		if strings.HasPrefix(found, "'") {
+			return found
+		}
+		return " "
+	}))
 	m := selection.FindStringSubmatch(strings.TrimRight(text, "; \n\t"))
 	if m == nil {
 		return nil, badQuery("the lab's BigQuery knows SELECT of literals, or of columns FROM `project.dataset.table` [LIMIT n]")

@@ -42,6 +42,7 @@ func (c *Cloud) Storage() http.Handler {
 	mux.HandleFunc("DELETE "+bucket+"/o/{object}", c.remove)
 	mux.HandleFunc("POST "+bucket+"/o/{object}/rewriteTo/b/{toBucket}/o/{toObject}", c.rewrite)
 	mux.HandleFunc("POST "+bucket+"/o/{object}/copyTo/b/{toBucket}/o/{toObject}", c.copyTo)
+	mux.HandleFunc("POST "+bucket+"/o/{object}/moveTo/o/{toObject}", c.move)
 	mux.HandleFunc("POST "+bucket+"/o/{object}/compose", c.compose)
 	mux.HandleFunc("POST /batch/storage/v1", c.batch)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { missing("Not Found").writeListed(w, storageReasons) })

@@ -67,7 +67,7 @@ func (c *Cloud) beginParts(w http.ResponseWriter, r *http.Request, a access) {
 	c.parted[id] = &parts{a.bucket, a.object, r.Header.Get("Content-Type"), map[int][]byte{}}
 	c.mu.Unlock()
 	writeXML(w, http.StatusOK, struct {
-		XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
+		XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ InitiateMultipartUploadResult"`
 		Bucket   string
 		Key      string
 		UploadID string `xml:"UploadId"`
@@ -122,7 +122,7 @@ func (c *Cloud) joinParts(w http.ResponseWriter, r *http.Request, t *token, p *p
 	w.Header().Set("Lab-Operation", "storage.objects.insert")
 	w.Header().Set("X-Goog-Generation", strconv.FormatInt(o.generation, 10))
 	writeXML(w, http.StatusOK, struct {
-		XMLName xml.Name `xml:"CompleteMultipartUploadResult"`
+		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
 		Bucket  string
 		Key     string
 		ETag    string
