@@ -53,9 +53,8 @@ func (c *Cloud) impersonated(r *http.Request, target, verb string) (any, *fault)
 	if c.world.Throttled {
 		return nil, &fault{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", message: "Quota exceeded for quota metric 'Generate credentials requests' and limit 'Generate credentials requests per minute' of service 'iamcredentials.googleapis.com'.", reason: "RATE_LIMIT_EXCEEDED"}
 	}
-	// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken#authorization-scopes
-	if !t.has("cloud-platform", "iam") {
-		return nil, unscoped()
+	if f := scoped(t, "iamcredentials"); f != nil {
+		return nil, f
 	}
 	if r.PathValue("project") != "-" {
 		return nil, invalid("The project must be a wildcard: projects/-/serviceAccounts/{ACCOUNT_EMAIL_OR_UNIQUEID}.")

@@ -45,7 +45,7 @@ func (c *Cloud) tested(r *http.Request, email, verb string) ([]string, *fault) {
 	switch {
 	case verb != "testIamPermissions":
 		return nil, &fault{code: http.StatusNotFound, status: "NOT_FOUND", message: "Method not found."}
-	case !t.has("cloud-platform", "iam"):
+	case scoped(t, "iam") != nil:
 		return nil, unscoped()
 	case json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&ask) != nil || len(ask.Permissions) == 0:
 		return nil, invalid("Invalid JSON payload received.")

@@ -1,6 +1,7 @@
 package googlelab
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -186,6 +187,20 @@ func (c *Cloud) identify(p *world.Provider, pool string, assertion map[string]an
 		}
 	}
 	return members(pool, subject, attributes), nil
+}
+
+// MappingValue is what a mapping's expression, or a condition, makes of a token's claims. It
+// lets another reader of CEL be held against the lab.
+func MappingValue(expression string, claims map[string]any) (any, error) {
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return nil, err
+	}
+	assertion := map[string]any{}
+	if err := numbered(text, &assertion); err != nil {
+		return nil, err
+	}
+	return (&Cloud{programs: map[string]program{}}).eval(expression, map[string]any{"assertion": celNumbers(assertion)})
 }
 
 // members: https://cloud.google.com/iam/docs/principal-identifiers

@@ -323,6 +323,11 @@ func (c *Cloud) compose(w http.ResponseWriter, r *http.Request) {
 		SourceObjects []struct{ Name string }
 		Destination   struct{ ContentType string }
 	}
+	t, f := c.reach(w, r, objectAccess("compose", "create", bucket, name))
+	if f != nil {
+		f.writeListed(w, storageReasons)
+		return
+	}
 	text, err := body(r)
 	if err != nil || json.Unmarshal(text, &ask) != nil || len(ask.SourceObjects) == 0 || len(ask.SourceObjects) > maxComponents {
 		invalid("You must provide 1 to 32 source components.").writeListed(w, storageReasons)
@@ -340,11 +345,7 @@ func (c *Cloud) compose(w http.ResponseWriter, r *http.Request) {
 		}
 		made.data = append(made.data, o.data...)
 	}
-	t, f := c.reach(w, r, objectAccess("compose", "create", bucket, name))
-	if f == nil {
-		made, f = c.store(t, "compose", bucket, name, made, r.URL.Query())
-	}
-	if f != nil {
+	if made, f = c.store(t, "compose", bucket, name, made, r.URL.Query()); f != nil {
 		f.writeListed(w, storageReasons)
 		return
 	}

@@ -22,6 +22,12 @@ func scopesOf(method string) []string {
 		return []string{"bigquery", "bigquery.insertdata", "cloud-platform"}
 	case "bigquery.jobs.insert":
 		return []string{"bigquery", "cloud-platform", "devstorage.full_control", "devstorage.read_only", "devstorage.read_write"}
+	case "iamcredentials", "iam":
+		// The discovery document lists cloud-platform alone, and the reference iam too.
+		// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken#authorization-scopes
+		return []string{"cloud-platform", "iam"}
+	case "secretmanager":
+		return []string{"cloud-platform"}
 	}
 	return nil
 }

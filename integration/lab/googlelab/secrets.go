@@ -60,6 +60,9 @@ func (c *Cloud) SecretManager() http.Handler {
 func (c *Cloud) mayKeep(w http.ResponseWriter, r *http.Request, name, permission string) (key string, ok bool) {
 	w.Header().Set("Lab-Operation", permission)
 	t, f := c.bearer(r)
+	if f == nil {
+		f = scoped(t, "secretmanager")
+	}
 	if f != nil {
 		f.write(w)
 		return "", false
@@ -75,7 +78,7 @@ func (c *Cloud) mayKeep(w http.ResponseWriter, r *http.Request, name, permission
 			return "", false
 		}
 		s := p.Secrets[name]
-		if s != nil && t.has("cloud-platform") && c.holds(t.who(), permission, s.Bindings, p.Bindings) {
+		if s != nil && c.holds(t.who(), permission, s.Bindings, p.Bindings) {
 			return id + "/" + name, true
 		}
 	}

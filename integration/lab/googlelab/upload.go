@@ -16,9 +16,18 @@ import (
 // https://cloud.google.com/storage/docs/uploads-downloads
 func (c *Cloud) upload(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	switch {
-	case q.Get("upload_id") != "":
+	if q.Get("upload_id") != "" {
 		c.resume(w, r)
+		return
+	}
+	// Who calls is looked at before what is sent.
+	t, f := c.shown(r)
+	if f == nil {
+		f = scoped(t, "storage.objects.insert")
+	}
+	switch {
+	case f != nil:
+		f.writeListed(w, storageReasons)
 	case r.Method != http.MethodPost:
 		(&fault{code: http.StatusMethodNotAllowed, status: "UNIMPLEMENTED", message: "An upload begins with a POST."}).writeListed(w, storageReasons)
 	case q.Get("uploadType") == "resumable":
