@@ -2,6 +2,7 @@
 import datetime
 import io
 import os
+import tempfile
 
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # a look-up by gRPC, which the lab does not speak
 import gcsfs
@@ -53,10 +54,10 @@ def google_cloud_storage():
         return bucket.blob(f"{IN}/py/composed").exists()
 
     def in_parts():
-        with open("/tmp/carnet-oracle-big", "wb") as f:
+        with tempfile.NamedTemporaryFile() as f:
             f.write(BIG)
-        transfer_manager.upload_chunks_concurrently(f.name, bucket.blob(f"{IN}/py/parts"), chunk_size=5 << 20, worker_type=transfer_manager.THREAD)
-        os.remove(f.name)
+            f.flush()
+            transfer_manager.upload_chunks_concurrently(f.name, bucket.blob(f"{IN}/py/parts"), chunk_size=5 << 20, worker_type=transfer_manager.THREAD)
         return bucket.blob(f"{IN}/py/parts").download_as_bytes()
 
     j.works("upload", lambda: upload(f"{IN}/py/a"))

@@ -11,7 +11,8 @@ export class Judge {
       const got = await run();
       if (want !== undefined && !isDeepStrictEqual(got, want)) this.#disagree(name, `got ${JSON.stringify(got)?.slice(0, 300)}, not ${JSON.stringify(want).slice(0, 300)}`);
     } catch (e) {
-      this.#disagree(name, e.stack ?? String(e));
+      console.error(e.stack ?? e);
+      this.#disagree(name, String(e.message ?? e));
     }
   }
   async refused(name, run, ...words) {
@@ -27,7 +28,7 @@ export class Judge {
   }
   #disagree(name, text) {
     this.disagreements++;
-    console.log(`disagreement: ${this.name}: ${name}: ${text}`);
+    console.log(`disagreement: ${this.name}: ${name}: ${text.replace(/\s+/g, " ").slice(0, 500)}`);
   }
   close() {
     console.log(`judge: ${this.name} ${this.version}: ${this.cases} cases, ${this.disagreements} disagreements`);

@@ -1,4 +1,5 @@
 """What the judges in Python have in common: cases that must work and cases that must be refused."""
+import sys
 import traceback
 
 
@@ -14,7 +15,8 @@ class Judge:
             if want is not None and got != want:
                 self._disagree(name, f"got {got!r:.300}, not {want!r:.300}")
         except Exception as e:
-            self._disagree(name, f"{type(e).__name__}: {e}\n{traceback.format_exc(limit=-4)}")
+            traceback.print_exc()
+            self._disagree(name, f"{type(e).__name__}: {e}")
 
     def refused(self, name, do, *words):
         """The case must fail, for one of the reasons."""
@@ -29,7 +31,8 @@ class Judge:
 
     def _disagree(self, name, text):
         self.disagreements += 1
-        print(f"disagreement: {self.name}: {name}: {text}", flush=True)
+        sys.stderr.flush()
+        print(f"disagreement: {self.name}: {name}: " + " ".join(text.split())[:500], flush=True)
 
     def close(self):
         print(f"judge: {self.name} {self.version}: {self.cases} cases, {self.disagreements} disagreements", flush=True)
