@@ -12,7 +12,8 @@ if [ -z "${ORACLES:-}" ]; then
 fi
 here=$ORACLES/$judge.d
 mkdir -p "$here"
-: >"$here/said" >"$here/errors"
+: >"$here/said"
+: >"$here/errors"
 n=0 # judges that were begun
 
 # skip says on both sides what was not tried: a judge that tried nothing ends with status 3.
@@ -39,7 +40,7 @@ node_with() {
 jar() {
   local name=${1#*:}
   command -v java >/dev/null && command -v mvn >/dev/null &&
-    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact="$1" -DoutputDirectory="$here" >&2 && echo "$here/${name/:/-}.jar"
+    mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy -Dartifact="$1" -DoutputDirectory="$here" >&2 && echo "$here/${name/:/-}.jar"
 }
 
 # named tells whether the lab can have the clouds' real names here.
