@@ -196,6 +196,13 @@ func TestLoadJobs(t *testing.T) {
 	if reader.text("status", "errorResult", "reason") != "accessDenied" {
 		t.Errorf("as a reader: %d %s", reader.Code, reader.Body)
 	}
+	newTable := strings.NewReplacer(`"one"`, `"four"`, `"loaded"`, `"new"`).Replace(parts)
+	if made := d.ask("POST", up+"?uploadType=multipart", d.token("part"), newTable, "Content-Type", "multipart/related; boundary=x"); made.text("status", "errorResult", "reason") != "accessDenied" {
+		t.Errorf("a new table without the right to make one: %d %s", made.Code, made.Body)
+	}
+	if old := d.ask("POST", up+"?uploadType=multipart", d.token("part"), strings.Replace(parts, `"one"`, `"five"`, 1), "Content-Type", "multipart/related; boundary=x"); old.at("status", "errorResult") != nil || old.Code != 200 {
+		t.Errorf("a table that is there, with the right to write to it: %d %s", old.Code, old.Body)
+	}
 	d.code("with the right to stream alone", d.ask("POST", up+"?uploadType=multipart", d.token("admin", "bigquery.insertdata"), parts, "Content-Type", "multipart/related; boundary=x"), 403)
 	d.code("without the right to run jobs", d.ask("POST", up+"?uploadType=resumable", d.token("nobody"), config), 403)
 }

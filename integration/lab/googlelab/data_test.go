@@ -29,7 +29,12 @@ google:
         bucket@p.iam.gserviceaccount.com: {unique_id: "4"}
         nobody@p.iam.gserviceaccount.com: {unique_id: "5"}
         runner@p.iam.gserviceaccount.com: {unique_id: "6"}
+        part@p.iam.gserviceaccount.com: {unique_id: "7"}
+      roles:
+        someParts: [storage.multipartUploads.create]
+        someWrites: [bigquery.jobs.create, bigquery.tables.updateData]
       bindings:
+        - {role: projects/p/roles/someWrites, members: ["serviceAccount:part@p.iam.gserviceaccount.com"]}
         - role: roles/bigquery.jobUser
           members: ["serviceAccount:admin@p.iam.gserviceaccount.com", "serviceAccount:runner@p.iam.gserviceaccount.com", "serviceAccount:viewer@p.iam.gserviceaccount.com"]
       buckets:
@@ -38,6 +43,7 @@ google:
             - {role: roles/storage.objectAdmin, members: ["serviceAccount:admin@p.iam.gserviceaccount.com"]}
             - {role: roles/storage.objectViewer, members: ["serviceAccount:viewer@p.iam.gserviceaccount.com"]}
             - {role: roles/storage.objectCreator, members: ["serviceAccount:creator@p.iam.gserviceaccount.com"]}
+            - {role: projects/p/roles/someParts, members: ["serviceAccount:part@p.iam.gserviceaccount.com"]}
             - {role: roles/storage.legacyBucketReader, members: ["serviceAccount:bucket@p.iam.gserviceaccount.com"]}
       datasets:
         d:

@@ -22,33 +22,34 @@ func TestStorageAsksForEachPermission(t *testing.T) {
 		can, cannot      string
 		code             int
 	}{
-		"buckets.get":               {"GET", gcs + "/storage/v1/b/b", "", nil, "bucket", "admin", 200},
-		"objects.get":               {"GET", object, "", nil, "viewer", "creator", 200},
-		"objects.get of the data":   {"GET", object + "?alt=media", "", nil, "viewer", "creator", 200},
-		"download":                  {"GET", gcs + "/download/storage/v1/b/b/o/in%2Fa?alt=media", "", nil, "viewer", "creator", 200},
-		"objects.list":              {"GET", gcs + "/storage/v1/b/b/o?prefix=in/", "", nil, "bucket", "creator", 200},
-		"objects.delete":            {"DELETE", gcs + "/storage/v1/b/b/o/in%2Fgone", "", nil, "admin", "creator", 404},
-		"objects.insert":            {"POST", upload + "?uploadType=media&name=%s", "x", nil, "creator", "viewer", 200},
-		"a resumable upload":        {"POST", upload + "?uploadType=resumable&name=%s", "", nil, "creator", "viewer", 200},
-		"replacing":                 {"POST", upload + "?uploadType=media&name=in/a", "hello", nil, "admin", "creator", 200},
-		"replacing, resumably":      {"POST", upload + "?uploadType=resumable&name=in/a", "", nil, "admin", "creator", 200},
-		"objects.rewrite":           {"POST", object + "/rewriteTo/b/b/o/%s", "", nil, "admin", "creator", 200},
-		"rewriting as a reader":     {"POST", object + "/rewriteTo/b/b/o/%s", "", nil, "admin", "viewer", 200},
-		"objects.copy":              {"POST", object + "/copyTo/b/b/o/%s", "", nil, "admin", "creator", 200},
-		"objects.compose":           {"POST", gcs + "/storage/v1/b/b/o/in%2Fb/compose", `{"sourceObjects":[{"name":"in/a"}]}`, nil, "admin", "creator", 200},
-		"XML GET":                   {"GET", gcs + "/b/in/a", "", nil, "viewer", "creator", 200},
-		"XML HEAD":                  {"HEAD", gcs + "/b/in/a", "", nil, "viewer", "creator", 200},
-		"XML PUT":                   {"PUT", gcs + "/b/in/%s", "x", nil, "creator", "viewer", 200},
-		"XML PUT over an object":    {"PUT", gcs + "/b/in/a", "hello", nil, "admin", "creator", 200},
-		"XML copy":                  {"PUT", gcs + "/b/in/%s", "", []string{"x-goog-copy-source", "/b/in/a"}, "admin", "creator", 200},
-		"XML DELETE":                {"DELETE", gcs + "/b/in/gone", "", nil, "admin", "creator", 404},
-		"XML list":                  {"GET", gcs + "/b?prefix=in/", "", nil, "viewer", "creator", 200},
-		"XML list, second version":  {"GET", gcs + "/b?list-type=2&prefix=in/", "", nil, "viewer", "creator", 200},
-		"XML HEAD of a bucket":      {"HEAD", gcs + "/b", "", nil, "bucket", "viewer", 200},
-		"XML location":              {"GET", gcs + "/b?location", "", nil, "bucket", "viewer", 200},
-		"XML by the bucket's host":  {"GET", "https://b.storage.googleapis.com/in/a", "", nil, "viewer", "creator", 200},
-		"an upload in parts":        {"POST", gcs + "/b/in/%s?uploads", "", nil, "creator", "viewer", 200},
-		"a list by another's parts": {"GET", gcs + "/b/in/a?uploadId=x", "", nil, "creator", "viewer", 404},
+		"buckets.get":                       {"GET", gcs + "/storage/v1/b/b", "", nil, "bucket", "admin", 200},
+		"objects.get":                       {"GET", object, "", nil, "viewer", "creator", 200},
+		"objects.get of the data":           {"GET", object + "?alt=media", "", nil, "viewer", "creator", 200},
+		"download":                          {"GET", gcs + "/download/storage/v1/b/b/o/in%2Fa?alt=media", "", nil, "viewer", "creator", 200},
+		"objects.list":                      {"GET", gcs + "/storage/v1/b/b/o?prefix=in/", "", nil, "bucket", "creator", 200},
+		"objects.delete":                    {"DELETE", gcs + "/storage/v1/b/b/o/in%2Fgone", "", nil, "admin", "creator", 404},
+		"objects.insert":                    {"POST", upload + "?uploadType=media&name=%s", "x", nil, "creator", "viewer", 200},
+		"a resumable upload":                {"POST", upload + "?uploadType=resumable&name=%s", "", nil, "creator", "viewer", 200},
+		"replacing":                         {"POST", upload + "?uploadType=media&name=in/a", "hello", nil, "admin", "creator", 200},
+		"replacing, resumably":              {"POST", upload + "?uploadType=resumable&name=in/a", "", nil, "admin", "creator", 200},
+		"objects.rewrite":                   {"POST", object + "/rewriteTo/b/b/o/%s", "", nil, "admin", "creator", 200},
+		"rewriting as a reader":             {"POST", object + "/rewriteTo/b/b/o/%s", "", nil, "admin", "viewer", 200},
+		"objects.copy":                      {"POST", object + "/copyTo/b/b/o/%s", "", nil, "admin", "creator", 200},
+		"objects.compose":                   {"POST", gcs + "/storage/v1/b/b/o/in%2Fb/compose", `{"sourceObjects":[{"name":"in/a"}]}`, nil, "admin", "creator", 200},
+		"XML GET":                           {"GET", gcs + "/b/in/a", "", nil, "viewer", "creator", 200},
+		"XML HEAD":                          {"HEAD", gcs + "/b/in/a", "", nil, "viewer", "creator", 200},
+		"XML PUT":                           {"PUT", gcs + "/b/in/%s", "x", nil, "creator", "viewer", 200},
+		"XML PUT over an object":            {"PUT", gcs + "/b/in/a", "hello", nil, "admin", "creator", 200},
+		"XML copy":                          {"PUT", gcs + "/b/in/%s", "", []string{"x-goog-copy-source", "/b/in/a"}, "admin", "creator", 200},
+		"XML DELETE":                        {"DELETE", gcs + "/b/in/gone", "", nil, "admin", "creator", 404},
+		"XML list":                          {"GET", gcs + "/b?prefix=in/", "", nil, "viewer", "creator", 200},
+		"XML list, second version":          {"GET", gcs + "/b?list-type=2&prefix=in/", "", nil, "viewer", "creator", 200},
+		"XML HEAD of a bucket":              {"HEAD", gcs + "/b", "", nil, "bucket", "viewer", 200},
+		"XML location":                      {"GET", gcs + "/b?location", "", nil, "bucket", "viewer", 200},
+		"XML by the bucket's host":          {"GET", "https://b.storage.googleapis.com/in/a", "", nil, "viewer", "creator", 200},
+		"an upload in parts":                {"POST", gcs + "/b/in/%s?uploads", "", nil, "creator", "viewer", 200},
+		"an upload in parts, and no object": {"POST", gcs + "/b/in/%s?uploads", "", nil, "creator", "part", 200},
+		"a list by another's parts":         {"GET", gcs + "/b/in/a?uploadId=x", "", nil, "creator", "viewer", 404},
 	} {
 		to := func(who string) string {
 			return strings.Replace(c.to, "%s", who+"-"+url.PathEscape(strings.ReplaceAll(name, " ", "")), 1)
@@ -302,6 +303,10 @@ func TestBatch(t *testing.T) {
 	}
 	a := d.ask("POST", gcs+"/batch/storage/v1", token, one("1", "in%2Fa")+one("2", "out%2Fa")+"--x--\r\n", "Content-Type", "multipart/mixed; boundary=x")
 	text := a.Body.String()
+	mixed := strings.Replace(one("3", "in%2Fb"), "content-length: 0\n", "content-length: 0\nAuthorization: Bearer "+d.token("viewer")+"\n", 1)
+	if b := d.ask("POST", gcs+"/batch/storage/v1", d.token("admin"), mixed+"--x--\r\n", "Content-Type", "multipart/mixed; boundary=x"); !strings.Contains(b.Body.String(), "HTTP/1.1 403") {
+		t.Errorf("a request with a token of its own went by the batch's: %s", b.Body)
+	}
 	first, second := strings.Index(text, "HTTP/1.1 204"), strings.Index(text, "HTTP/1.1 403")
 	if a.Code != 200 || first < 0 || second < first || !strings.Contains(text, "<response-2>") {
 		t.Errorf("the batch: %d %s", a.Code, text)
