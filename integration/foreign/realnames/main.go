@@ -202,10 +202,9 @@ func trustEverywhere(ca string) error {
 	return syscall.Mount(ca, system, "", syscall.MS_BIND, "")
 }
 
-// environment vends what the command is to use.
+// environment is what the command finds.
 func environment(ctx context.Context, l *lab.Lab, w *world.World, dir string) ([]string, error) {
-	catalog := filepath.Join(dir, "catalog")
-	ca, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "key.pem")
+	catalog, ca, key := filepath.Join(dir, "catalog"), filepath.Join(dir, "ca.pem"), filepath.Join(dir, "key.pem")
 	secret := w.AWS.Accounts["111122223333"].Secrets["carnet/acme/ledger"].Value
 	if err := errors.Join(sample.WriteCatalog(catalog), os.WriteFile(ca, l.CA.PEM(), 0o600), os.WriteFile(key, []byte(secret), 0o600)); err != nil {
 		return nil, err
@@ -217,31 +216,39 @@ func environment(ctx context.Context, l *lab.Lab, w *world.World, dir string) ([
 	if err != nil {
 		return nil, err
 	}
+	vended, err := credentials(ctx, l, catalog)
+	return append(vended,
+		"LAB_CA="+ca, "REQUESTS_CA_BUNDLE="+ca, "SSL_CERT_FILE="+ca, "CURL_CA_BUNDLE="+ca, "NODE_EXTRA_CA_CERTS="+ca,
+		"CLOUD_TOKEN="+plain, "SNOWFLAKE_KEY_USER=CARNET_KEYS", "SNOWFLAKE_KEY="+key), err
+}
+
+// credentials vends what the command is to use.
+func credentials(ctx context.Context, l *lab.Lab, catalog string) ([]string, error) {
 	d, err := l.Deploy(ctx, "aws", catalog, io.Discard)
 	if err != nil {
 		return nil, err
 	}
-	vend := func(destination string) *exchange.Credential {
+	var env []string
+	for _, destination := range []string{"drop", "warehouse", "frost", "marts"} {
+		cred, err := d.Broker.Vend(ctx, exchange.Request{Caller: exchange.Console, Tenant: "acme", Destination: destination})
 		if err != nil {
-			return &exchange.Credential{Token: &exchange.Token{}, Login: &exchange.Login{}}
+			return nil, fmt.Errorf("vending acme/%s: %w", destination, err)
 		}
-		var cred *exchange.Credential
-		cred, err = d.Broker.Vend(ctx, exchange.Request{Caller: exchange.Console, Tenant: "acme", Destination: destination})
-		if err != nil {
-			err = fmt.Errorf("vending acme/%s: %w", destination, err)
-			return &exchange.Credential{Token: &exchange.Token{}, Login: &exchange.Login{}}
-		}
-		return cred
+		env = append(env, variables(cred)...)
 	}
-	drop, warehouse, frost, marts := vend("drop"), vend("warehouse"), vend("frost"), vend("marts")
-	env := []string{
-		"LAB_CA=" + ca, "REQUESTS_CA_BUNDLE=" + ca, "SSL_CERT_FILE=" + ca, "CURL_CA_BUNDLE=" + ca, "NODE_EXTRA_CA_CERTS=" + ca,
-		"CLOUD_TOKEN=" + plain,
-		"GCS_TOKEN=" + drop.Token.AccessToken.Reveal(), "GCS_BUCKET=" + drop.Place["bucket"],
-		"BQ_TOKEN=" + warehouse.Token.AccessToken.Reveal(), "BQ_PROJECT=" + warehouse.Place["project"], "BQ_DATASET=" + warehouse.Place["dataset"],
-		"SNOWFLAKE_HOST=" + frost.Place["host"], "SNOWFLAKE_ACCOUNT=" + frost.Place["account"], "SNOWFLAKE_USER=" + frost.Login.User, "SNOWFLAKE_TOKEN=" + frost.Login.Token.Reveal(),
-		"SNOWFLAKE_KEY_USER=CARNET_KEYS", "SNOWFLAKE_KEY=" + key,
-		"REDSHIFT_HOST=" + marts.Place["host"], "REDSHIFT_DATABASE=" + marts.Place["database"], "REDSHIFT_USER=" + marts.Login.User, "REDSHIFT_PASSWORD=" + marts.Login.Password.Reveal(),
+	return env, nil
+}
+
+func variables(c *exchange.Credential) []string {
+	switch c.Kind {
+	case "gcs":
+		return []string{"GCS_TOKEN=" + c.Token.AccessToken.Reveal(), "GCS_BUCKET=" + c.Place["bucket"]}
+	case "bigquery":
+		return []string{"BQ_TOKEN=" + c.Token.AccessToken.Reveal(), "BQ_PROJECT=" + c.Place["project"], "BQ_DATASET=" + c.Place["dataset"]}
+	case "snowflake":
+		return []string{"SNOWFLAKE_HOST=" + c.Place["host"], "SNOWFLAKE_ACCOUNT=" + c.Place["account"], "SNOWFLAKE_USER=" + c.Login.User, "SNOWFLAKE_TOKEN=" + c.Login.Token.Reveal()}
+	case "redshift":
+		return []string{"REDSHIFT_HOST=" + c.Place["host"], "REDSHIFT_DATABASE=" + c.Place["database"], "REDSHIFT_USER=" + c.Login.User, "REDSHIFT_PASSWORD=" + c.Login.Password.Reveal()}
 	}
-	return env, err
+	return nil
 }

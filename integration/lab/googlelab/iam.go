@@ -10,14 +10,9 @@ import (
 
 // permissions lists what a predefined role holds, as far as the lab's services ask.
 // https://cloud.google.com/iam/docs/roles-permissions/iam
-// https://cloud.google.com/storage/docs/access-control/iam-roles
-// https://cloud.google.com/bigquery/docs/access-control
 // https://cloud.google.com/secret-manager/docs/access-control
 func permissions(role string) []string {
 	const sa = "iam.serviceAccounts."
-	const o = "storage.objects."
-	const m = "storage.multipartUploads."
-	const b = "bigquery."
 	const v = "secretmanager.versions."
 	switch role {
 	case "roles/iam.workloadIdentityUser":
@@ -26,6 +21,24 @@ func permissions(role string) []string {
 		return []string{sa + "get", sa + "getAccessToken", sa + "getOpenIdToken", sa + "implicitDelegation", sa + "list", sa + "signBlob", sa + "signJwt"}
 	case "roles/iam.serviceAccountOpenIdTokenCreator":
 		return []string{sa + "getOpenIdToken"}
+	case "roles/secretmanager.secretAccessor":
+		return []string{v + "access"}
+	case "roles/secretmanager.secretVersionAdder":
+		return []string{v + "add"}
+	case "roles/secretmanager.secretVersionManager":
+		return []string{v + "add", v + "destroy", v + "disable", v + "enable", v + "get", v + "list"}
+	}
+	if strings.HasPrefix(role, "roles/storage.") {
+		return storagePermissions(role)
+	}
+	return bigQueryPermissions(role)
+}
+
+// storagePermissions: https://cloud.google.com/storage/docs/access-control/iam-roles
+func storagePermissions(role string) []string {
+	const o = "storage.objects."
+	const m = "storage.multipartUploads."
+	switch role {
 	case "roles/storage.objectViewer":
 		return []string{o + "get", o + "list"}
 	case "roles/storage.objectCreator":
@@ -40,6 +53,14 @@ func permissions(role string) []string {
 		return []string{"storage.buckets.get", o + "list", o + "create", o + "delete", m + "abort", m + "create", m + "list", m + "listParts"}
 	case "roles/storage.admin":
 		return []string{"storage.buckets.get", o + "get", o + "list", o + "create", o + "delete", o + "update", o + "move", m + "abort", m + "create", m + "list", m + "listParts"}
+	}
+	return nil
+}
+
+// bigQueryPermissions: https://cloud.google.com/bigquery/docs/access-control
+func bigQueryPermissions(role string) []string {
+	const b = "bigquery."
+	switch role {
 	case "roles/bigquery.dataViewer":
 		return []string{b + "datasets.get", b + "tables.get", b + "tables.list", b + "tables.getData"}
 	case "roles/bigquery.dataEditor", "roles/bigquery.dataOwner":
@@ -48,12 +69,6 @@ func permissions(role string) []string {
 		return []string{b + "jobs.create"}
 	case "roles/bigquery.user":
 		return []string{b + "datasets.get", b + "jobs.create", b + "jobs.list", b + "tables.list"}
-	case "roles/secretmanager.secretAccessor":
-		return []string{v + "access"}
-	case "roles/secretmanager.secretVersionAdder":
-		return []string{v + "add"}
-	case "roles/secretmanager.secretVersionManager":
-		return []string{v + "add", v + "destroy", v + "disable", v + "enable", v + "get", v + "list"}
 	}
 	return nil
 }

@@ -237,11 +237,7 @@ func (c *Cloud) query(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	what.DryRun = ask.DryRun
-	j := &job{project: r.PathValue("project"), id: "job_" + rand.Text(), owner: t.name(), kind: "SELECT", made: c.now()}
-	j.configuration = map[string]any{"jobType": "QUERY", "query": map[string]any{"query": what.Query.Query, "useLegacySql": false}}
-	if j.result, f = c.answerTo(t, j.project, what); f == nil && !what.DryRun {
-		_, f = c.keepJob(j)
-	}
+	j, f := c.queried(t, r.PathValue("project"), what)
 	if f != nil {
 		fail(w, f)
 		return
@@ -251,10 +247,20 @@ func (c *Cloud) query(w http.ResponseWriter, r *http.Request) {
 		r.URL.RawQuery = q.Encode()
 	}
 	answer := j.rows(r, "bigquery#queryResponse")
+	answer["queryId"] = j.id
 	delete(answer, "etag")
 	if what.DryRun {
 		delete(answer, "rows")
 	}
-	answer["queryId"] = j.id
 	writeJSON(w, http.StatusOK, answer)
+}
+
+func (c *Cloud) queried(t *token, project string, what jobConfiguration) (*job, *fault) {
+	j := &job{project: project, id: "job_" + rand.Text(), owner: t.name(), kind: "SELECT", made: c.now()}
+	j.configuration = map[string]any{"jobType": "QUERY", "query": map[string]any{"query": what.Query.Query, "useLegacySql": false}}
+	var f *fault
+	if j.result, f = c.answerTo(t, project, what); f == nil && !what.DryRun {
+		_, f = c.keepJob(j)
+	}
+	return j, f
 }

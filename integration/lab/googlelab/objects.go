@@ -153,15 +153,7 @@ func (c *Cloud) page(bucket string, s slice) page {
 	if s.limit <= 0 || s.limit > longestPage {
 		s.limit = longestPage
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var all []string
-	for name := range c.objects[bucket] {
-		if strings.HasPrefix(name, s.prefix) && name >= s.from && (s.before == "" || name < s.before) {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
+	all := c.names(bucket, s)
 	var p page
 	for _, name := range all {
 		folder := name
@@ -183,6 +175,20 @@ func (c *Cloud) page(bucket string, s slice) page {
 		}
 	}
 	return p
+}
+
+// names are those of a bucket's objects in a slice, sorted.
+func (c *Cloud) names(bucket string, s slice) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var all []string
+	for name := range c.objects[bucket] {
+		if strings.HasPrefix(name, s.prefix) && name >= s.from && (s.before == "" || name < s.before) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (c *Cloud) list(w http.ResponseWriter, r *http.Request) {

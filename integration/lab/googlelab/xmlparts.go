@@ -19,22 +19,11 @@ const maxPart = 10_000
 // xmlParts takes the steps of an upload in parts, with the permissions of each.
 // https://cloud.google.com/storage/docs/access-control/iam-xml
 func (c *Cloud) xmlParts(w http.ResponseWriter, r *http.Request) *fault {
-	q := r.URL.Query()
-	permission := "storage.multipartUploads.create"
-	switch {
-	case r.Method == http.MethodDelete:
-		permission = "storage.multipartUploads.abort"
-	case r.Method == http.MethodGet:
-		permission = "storage.multipartUploads.listParts"
-	}
-	a := access{"storage.objects.insert", permission, r.PathValue("bucket"), r.PathValue("object"), nil}
-	t, f := c.reach(w, r, a)
-	if f == nil && permission == "storage.multipartUploads.create" {
-		f = c.storable(t, objectAccess("insert", "create", a.bucket, a.object))
-	}
+	t, a, f := c.mayPart(w, r)
 	if f != nil {
 		return f
 	}
+	q := r.URL.Query()
 	if r.Method == http.MethodPost && q.Has("uploads") {
 		c.beginParts(w, r, a)
 		return nil
@@ -56,6 +45,23 @@ func (c *Cloud) xmlParts(w http.ResponseWriter, r *http.Request) *fault {
 		return nil
 	}
 	return unimplemented(r.Method + " of an upload in parts")
+}
+
+// mayPart asks for the permission of a step, and to make the object.
+func (c *Cloud) mayPart(w http.ResponseWriter, r *http.Request) (*token, access, *fault) {
+	step := "create"
+	switch r.Method {
+	case http.MethodDelete:
+		step = "abort"
+	case http.MethodGet:
+		step = "listParts"
+	}
+	a := access{"storage.objects.insert", "storage.multipartUploads." + step, r.PathValue("bucket"), r.PathValue("object"), nil}
+	t, f := c.reach(w, r, a)
+	if f == nil && step == "create" {
+		f = c.storable(t, objectAccess("insert", "create", a.bucket, a.object))
+	}
+	return t, a, f
 }
 
 func (c *Cloud) beginParts(w http.ResponseWriter, r *http.Request, a access) {
@@ -94,27 +100,10 @@ func (c *Cloud) addPart(w http.ResponseWriter, r *http.Request, p *parts) *fault
 }
 
 func (c *Cloud) joinParts(w http.ResponseWriter, r *http.Request, t *token, p *parts) *fault {
-	text, err := body(r)
-	var ask struct {
-		Part []struct {
-			PartNumber int
-			ETag       string
-		}
+	o, f := c.joined(r, p)
+	if f == nil {
+		o, f = c.store(t, "insert", p.bucket, p.name, o, xmlConditions(r))
 	}
-	if err != nil || xml.Unmarshal(text, &ask) != nil || len(ask.Part) == 0 {
-		return invalid("The list of parts is missing or invalid.")
-	}
-	o := object{kind: p.kind}
-	c.mu.RLock()
-	for _, part := range ask.Part {
-		o.data = append(o.data, p.data[part.PartNumber]...)
-		if p.data[part.PartNumber] == nil || len(o.data) > maxBody {
-			c.mu.RUnlock()
-			return invalid("One or more of the specified parts could not be found.")
-		}
-	}
-	c.mu.RUnlock()
-	o, f := c.store(t, "insert", p.bucket, p.name, o, xmlConditions(r))
 	if f != nil {
 		return f
 	}
@@ -128,6 +117,27 @@ func (c *Cloud) joinParts(w http.ResponseWriter, r *http.Request, t *token, p *p
 		ETag    string
 	}{Bucket: p.bucket, Key: p.name, ETag: o.etag()})
 	return nil
+}
+
+// joined is the object that the parts of a list make.
+func (c *Cloud) joined(r *http.Request, p *parts) (object, *fault) {
+	text, err := body(r)
+	var ask struct {
+		Part []struct{ PartNumber int }
+	}
+	if err != nil || xml.Unmarshal(text, &ask) != nil || len(ask.Part) == 0 {
+		return object{}, invalid("The list of parts is missing or invalid.")
+	}
+	o := object{kind: p.kind}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, part := range ask.Part {
+		o.data = append(o.data, p.data[part.PartNumber]...)
+		if p.data[part.PartNumber] == nil || len(o.data) > maxBody {
+			return object{}, invalid("One or more of the specified parts could not be found.")
+		}
+	}
+	return o, nil
 }
 
 func (c *Cloud) dropParts(id string) {
