@@ -269,6 +269,19 @@ run "alerts_stand" {
   }
 }
 
+# The first apply: Monitoring does not know a metric that was just made.
+run "no_alert_names_a_metric_of_ours" {
+  command = plan
+  assert {
+    condition     = alltrue(flatten([for p in concat(values(google_monitoring_alert_policy.failed), values(google_monitoring_alert_policy.errors)) : [for c in p.conditions : [for t in c.condition_threshold : !strcontains(t.filter, "logging.googleapis.com/user/")]]]))
+    error_message = "an alert policy names a log metric, which is refused with 404 until it is known"
+  }
+  assert {
+    condition     = alltrue([for f, p in google_monitoring_alert_policy.failed : p.conditions[0].condition_matched_log[0].filter == google_logging_metric.failed[f].filter && length(p.alert_strategy[0].notification_rate_limit) == 1])
+    error_message = "an alert is about other lines than its metric, or has no limit"
+  }
+}
+
 # Must-have 17: a run without a failure raises nothing.
 run "only_failures_are_counted" {
   command = plan
