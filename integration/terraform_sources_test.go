@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -92,5 +93,61 @@ func TestNoAccountOfFiveCharactersInTerraform(t *testing.T) {
 	})
 	if err != nil || found < 8 {
 		t.Errorf("%d rules for accounts: %v", found, err)
+	}
+}
+
+// An hclBlock is one of Terraform's, as `terraform fmt` lays it out: it ends at the first brace at
+// the margin.
+type hclBlock struct {
+	path, kind, name string // a resource's name is TYPE.NAME
+	text             string
+}
+
+func hclBlocks(t *testing.T, glob string) []hclBlock {
+	t.Helper()
+	paths, err := filepath.Glob("../terraform/" + glob)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %d files, %v", glob, len(paths), err)
+	}
+	begins := regexp.MustCompile(`(?m)^(\w+)((?: "[^"]+")*) \{(?:\n(?s:(.*?))^\}|\}$)`)
+	var all []hclBlock
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range begins.FindAllStringSubmatch(string(text), -1) {
+			all = append(all, hclBlock{path, m[1], strings.NewReplacer(`" "`, ".", `"`, "", " ", "").Replace(m[2]), m[3]})
+		}
+	}
+	return all
+}
+
+// TestWhatTheFunctionsNeedWaitsForItsAPI: on a fresh project nothing is asked of an API before
+// it is switched on.
+func TestWhatTheFunctionsNeedWaitsForItsAPI(t *testing.T) {
+	resources := map[string]string{}
+	for _, b := range hclBlocks(t, "modules/gcp-function/*.tf") {
+		if b.kind == "resource" {
+			resources[b.name] = b.text
+		}
+	}
+	const apis = "google_project_service.api"
+	if len(resources) < 20 || resources[apis] == "" {
+		t.Fatalf("%d resources, and %s is %q", len(resources), apis, resources[apis])
+	}
+	refers := regexp.MustCompile(`\bgoogle_\w+\.\w+`)
+	var waits func(name string, seen map[string]bool) bool
+	waits = func(name string, seen map[string]bool) bool {
+		if seen[name] {
+			return false
+		}
+		seen[name] = true
+		return name == apis || slices.ContainsFunc(refers.FindAllString(resources[name], -1), func(r string) bool { return waits(r, seen) })
+	}
+	for name := range resources {
+		if !waits(name, map[string]bool{}) {
+			t.Errorf("%s does not wait for its API: depends_on = [%s]", name, apis)
+		}
 	}
 }

@@ -9,6 +9,7 @@ resource "google_storage_bucket" "catalog" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   labels                      = var.labels
+  depends_on                  = [google_project_service.api]
 
   versioning {
     enabled = true

@@ -5,7 +5,7 @@ locals {
   apis = toset([
     "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com",
     "iam.googleapis.com", "iamcredentials.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com",
-    "run.googleapis.com", "secretmanager.googleapis.com", "sts.googleapis.com",
+    "run.googleapis.com", "secretmanager.googleapis.com", "storage.googleapis.com", "sts.googleapis.com",
   ])
   public   = contains(var.doors, "token")
   location = coalesce(var.bucket_location, var.region)
@@ -23,6 +23,7 @@ resource "google_service_account" "runtime" {
   project      = var.project_id
   account_id   = var.account_id
   display_name = "carnet's functions"
+  depends_on   = [google_project_service.api]
 }
 
 # Who asks for a destination in vain: no account lets it in. The function alone holds its token.
@@ -31,6 +32,7 @@ resource "google_service_account" "nobody" {
   project      = var.project_id
   account_id   = var.nobody_account_id
   display_name = "carnet's nobody: asks in vain"
+  depends_on   = [google_project_service.api]
 }
 
 resource "google_service_account_iam_member" "nobody" {
@@ -45,6 +47,7 @@ resource "google_service_account" "build" {
   project      = var.project_id
   account_id   = "carnet-f-build"
   display_name = "builds carnet's functions"
+  depends_on   = [google_project_service.api]
 }
 
 # Invokes the schedule, and nothing else.
@@ -52,6 +55,7 @@ resource "google_service_account" "scheduler" {
   project      = var.project_id
   account_id   = "carnet-f-scheduler"
   display_name = "Cloud Scheduler, to invoke carnet's schedule"
+  depends_on   = [google_project_service.api]
 }
 
 resource "google_storage_bucket" "source" {
@@ -62,6 +66,7 @@ resource "google_storage_bucket" "source" {
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
   labels                      = var.labels
+  depends_on                  = [google_project_service.api]
 
   dynamic "encryption" {
     for_each = var.kms_key == null ? [] : [1]
