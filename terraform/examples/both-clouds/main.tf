@@ -41,6 +41,8 @@ module "federation" {
   project_id      = var.project_id
   project_number  = data.google_project.this.number
   account_id      = var.account_id
+  pool_id         = var.pool_id
+  jwt_pool_id     = var.jwt_pool_id
   outbound_jwt    = var.outbound_tokens
   outbound_issuer = one(module.outbound[*].issuer)
 }
@@ -93,6 +95,7 @@ module "gcp_function" {
   deliver_secrets       = var.gcp_delivered_secrets
   notification_channels = var.notification_channels
   log_retention_days    = var.log_retention_days
+  log_bucket_id         = var.log_bucket_id
   kms_key               = var.gcp_kms_key
   vpc_connector         = var.vpc_connector
   force_destroy         = !var.prevent_destroy

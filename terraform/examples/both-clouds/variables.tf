@@ -140,6 +140,24 @@ variable "outbound_tokens" {
   default     = false
 }
 
+variable "pool_id" {
+  type        = string
+  description = "Id of the pool for the signed request. A deleted pool keeps its id for 30 days: to deploy again before, give another."
+  default     = "carnet-aws"
+}
+
+variable "jwt_pool_id" {
+  type        = string
+  description = "Id of the pool for the outbound token, likewise."
+  default     = "carnet-jwt"
+}
+
+variable "log_bucket_id" {
+  type        = string
+  description = "Id of the log bucket on Google Cloud. A deleted one keeps its id for 7 days: to deploy again before, give another."
+  default     = "carnet"
+}
+
 variable "dist" {
   type        = string
   description = "Where scripts/package put what it made."

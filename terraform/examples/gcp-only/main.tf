@@ -41,6 +41,7 @@ module "function" {
   deliver_secrets       = var.delivered_secrets
   notification_channels = var.notification_channels
   log_retention_days    = var.log_retention_days
+  log_bucket_id         = var.log_bucket_id
   kms_key               = var.kms_key
   vpc_connector         = var.vpc_connector
   force_destroy         = !var.prevent_destroy

@@ -64,6 +64,12 @@ variable "delivered_secrets" {
   default     = []
 }
 
+variable "log_bucket_id" {
+  type        = string
+  description = "Id of the log bucket. A deleted one keeps its id for 7 days: to deploy again before, give another."
+  default     = "carnet"
+}
+
 variable "aws_region" {
   type        = string
   description = "The AWS Region whose STS is called for destinations on AWS."

@@ -3,11 +3,18 @@
 # that must put a value in writes aws_secretsmanager_secret_version with secret_string_wo,
 # which no state holds.
 
+locals {
+  # A deleted secret keeps its name while it can be restored: 7 to 30 days, or 0, at once.
+  # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+  recovery_days = var.force_destroy ? 0 : 30
+}
+
 resource "aws_secretsmanager_secret" "read" {
-  for_each   = var.key_secrets
-  name       = each.key
-  kms_key_id = var.kms_key_arn
-  tags       = var.tags
+  for_each                = var.key_secrets
+  name                    = each.key
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = local.recovery_days
+  tags                    = var.tags
 }
 
 # Nobody else of the account reads a key, whatever its own policies say.
@@ -29,10 +36,11 @@ resource "aws_secretsmanager_secret_policy" "read" {
 }
 
 resource "aws_secretsmanager_secret" "deliver" {
-  for_each   = var.delivered_secrets
-  name       = each.key
-  kms_key_id = var.kms_key_arn
-  tags       = var.tags
+  for_each                = var.delivered_secrets
+  name                    = each.key
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = local.recovery_days
+  tags                    = var.tags
 }
 
 locals {

@@ -316,7 +316,7 @@ variable "alarm_topic_arns" {
 
 variable "force_destroy" {
   type        = bool
-  description = "Delete the catalog's bucket with all versions in it when it is destroyed: for trials."
+  description = "When destroyed, delete the catalog's bucket with all versions in it, and the secrets at once: for trials."
   default     = false
 }
 

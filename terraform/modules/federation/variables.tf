@@ -92,7 +92,7 @@ variable "outbound_issuer" {
 
 variable "jwt_pool_id" {
   type        = string
-  description = "Id of the pool for the outbound token."
+  description = "Id of the pool for the outbound token. The id of a deleted pool stays reserved for 30 days."
   default     = "carnet-jwt"
 
   validation {
@@ -114,7 +114,7 @@ variable "jwt_provider_id" {
 
 variable "pass_role_id" {
   type        = string
-  description = "Id of the custom role. The id of a deleted one stays reserved for 37 days."
+  description = "Id of the custom role. Terraform undeletes one that was deleted within 7 days; after that its id stays reserved until the 37th."
   default     = "carnetPass"
 
   validation {

@@ -5,7 +5,7 @@
 resource "google_logging_project_bucket_config" "carnet" {
   project        = var.project_id
   location       = var.region
-  bucket_id      = var.name
+  bucket_id      = coalesce(var.log_bucket_id, var.name)
   retention_days = var.log_retention_days
   depends_on     = [google_project_service.api]
 }

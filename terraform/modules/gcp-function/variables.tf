@@ -214,6 +214,17 @@ variable "log_retention_days" {
   }
 }
 
+variable "log_bucket_id" {
+  type        = string
+  description = "Id of the log bucket. None: the name. A deleted log bucket keeps its id for 7 days: to deploy again before, give another."
+  default     = null
+
+  validation {
+    condition     = var.log_bucket_id == null || can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$", var.log_bucket_id))
+    error_message = "log_bucket_id is 1 to 100 of letters, digits, _ . and -, and begins with a letter or digit (Cloud Logging's limits)."
+  }
+}
+
 variable "force_destroy" {
   type        = bool
   description = "Delete the catalog's bucket with all versions in it when it is destroyed: for trials."

@@ -348,6 +348,32 @@ run "containers_for_secrets_with_the_key" {
   }
 }
 
+# What is taken down can be restored; a trial can be put up again under the same names.
+run "deleted_secrets_can_be_restored" {
+  command = plan
+  variables {
+    key_secrets       = ["carnet/ledger"]
+    delivered_secrets = ["carnet/lake"]
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.read["carnet/ledger"].recovery_window_in_days == 30 && aws_secretsmanager_secret.deliver["carnet/lake"].recovery_window_in_days == 30
+    error_message = "a deleted secret is gone at once"
+  }
+}
+
+run "a_trials_secrets_leave_their_names" {
+  command = plan
+  variables {
+    key_secrets       = ["carnet/ledger"]
+    delivered_secrets = ["carnet/lake"]
+    force_destroy     = true
+  }
+  assert {
+    condition     = aws_secretsmanager_secret.read["carnet/ledger"].recovery_window_in_days == 0 && aws_secretsmanager_secret.deliver["carnet/lake"].recovery_window_in_days == 0
+    error_message = "a trial that is taken down cannot be put up again for 30 days"
+  }
+}
+
 run "a_name_with_a_suffix_is_refused" {
   command = plan
   variables {

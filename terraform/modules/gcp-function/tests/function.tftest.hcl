@@ -243,6 +243,18 @@ run "logs_are_kept_as_long_as_is_said" {
   }
 }
 
+# A deleted log bucket keeps its id for 7 days.
+run "the_log_bucket_can_have_another_id" {
+  command = plan
+  variables {
+    log_bucket_id = "carnet-2"
+  }
+  assert {
+    condition     = google_logging_project_bucket_config.carnet.bucket_id == "carnet-2" && endswith(google_logging_project_sink.carnet.destination, "/buckets/carnet-2")
+    error_message = "the sink writes into another bucket"
+  }
+}
+
 run "logs_do_not_stay_for_ever" {
   command = plan
   variables {
