@@ -58,7 +58,7 @@ module "aws_function" {
   operator_file          = module.catalog.operator_file
   tenant_role_arns       = module.catalog.role_arns
   destination_role_arns  = module.catalog.destination_role_arns
-  jwt_audiences          = compact([module.federation.jwt_audience])
+  jwt_audiences          = var.outbound_tokens ? [module.federation.jwt_audience] : []
   callers                = var.aws_callers
   doors                  = var.token_door_concurrency == null ? ["iam"] : ["iam", "token"]
   token_door_concurrency = var.token_door_concurrency
@@ -129,7 +129,7 @@ module "aws_tenant" {
   external_id      = each.value.external_id
   next_external_id = each.value.next_external_id
   enter_role_arns  = each.value.enter_role_arns
-  jwt_audiences    = concat(compact([module.federation.jwt_audience]), each.value.jwt_audiences)
+  jwt_audiences    = concat(var.outbound_tokens ? [module.federation.jwt_audience] : [], each.value.jwt_audiences)
   runtime_role_arn = module.aws_function.role_arn
   google_subjects = concat(
     [module.gcp_function.unique_id],

@@ -134,9 +134,9 @@ resource "aws_lambda_alias" "schedule" {
 }
 
 resource "aws_lambda_function_url" "door" {
-  for_each           = aws_lambda_alias.door
-  function_name      = each.value.function_name
-  qualifier          = each.value.name
+  for_each           = var.doors # and not the aliases: an import knows no more than the variables
+  function_name      = aws_lambda_alias.door[each.key].function_name
+  qualifier          = aws_lambda_alias.door[each.key].name
   authorization_type = each.key == "iam" ? "AWS_IAM" : "NONE" # public: the token door
   # An answer is a few kilobytes, and streaming it takes more work. The function's own default.
   invoke_mode = "BUFFERED"

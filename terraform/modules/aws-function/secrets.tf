@@ -52,8 +52,9 @@ locals {
   )
 }
 
+# Whether there is anything to read or fill, from the variables alone: an import knows no more.
 resource "aws_iam_role_policy" "secrets" {
-  count  = length(local.secrets) == 0 ? 0 : 1
+  count  = length(var.key_secrets) + length(var.delivered_secrets) + length(var.read_secret_arns) + length(var.deliver_secret_arns) == 0 ? 0 : 1
   name   = "secrets"
   role   = aws_iam_role.function.name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.secrets })
