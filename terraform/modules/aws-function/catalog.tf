@@ -48,12 +48,16 @@ resource "aws_s3_bucket_policy" "catalog" {
   })
 }
 
+# These files say who may ask, so the plan looks whether somebody has changed one in the bucket.
+# The ETag is the MD5 only where no KMS key encrypts the object: there docs/operate.md says what to do.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 resource "aws_s3_object" "tenant" {
   for_each     = var.catalog_files
   bucket       = aws_s3_bucket.catalog.id
   key          = "${local.prefix}/${each.key}"
   source       = each.value
   source_hash  = filemd5(each.value)
+  etag         = var.kms_key_arn == null ? filemd5(each.value) : null
   content_type = "application/yaml"
 }
 
@@ -61,5 +65,6 @@ resource "aws_s3_object" "operator" {
   bucket       = aws_s3_bucket.catalog.id
   key          = "${local.prefix}/carnet.yaml"
   content      = var.operator_file
+  etag         = var.kms_key_arn == null ? md5(var.operator_file) : null
   content_type = "application/yaml"
 }

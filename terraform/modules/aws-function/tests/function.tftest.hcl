@@ -1,7 +1,20 @@
 mock_provider "aws" {
-  # The provider takes an ARN alone to attach. OpenTofu makes up what is mocked when it plans.
+  # Where the provider takes ARNs alone. OpenTofu makes up what is mocked when it plans, Terraform
+  # when it applies.
   mock_resource "aws_iam_policy" {
     defaults = { arn = "arn:aws:iam::111122223333:policy/carnet-f-vend-tenants-0" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/carnet-f-vend" }
+  }
+  mock_resource "aws_lambda_alias" {
+    defaults = { arn = "arn:aws:lambda:eu-west-1:111122223333:function:carnet-schedule:schedule" }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-west-1:111122223333:carnet-dead-letters", url = "https://sqs.eu-west-1.amazonaws.com/111122223333/carnet-dead-letters" }
+  }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:carnet/ledger-AbCdEf" }
   }
 }
 
@@ -189,6 +202,31 @@ run "an_iam_door_for_nobody_is_refused" {
     callers = []
   }
   expect_failures = [aws_lambda_function.function]
+}
+
+# A file that somebody changed in the bucket is seen, and put back.
+run "the_catalogs_files_are_compared" {
+  command = plan
+  variables {
+    catalog_files = { "tenants/acme.yaml" = "versions.tf" }
+  }
+  assert {
+    condition     = aws_s3_object.tenant["tenants/acme.yaml"].etag == filemd5("versions.tf") && aws_s3_object.operator.etag == md5("region: eu-west-1\n")
+    error_message = "a change in the bucket would not be seen"
+  }
+}
+
+# With a key the ETag is another one at each upload: it would be changed at every plan.
+run "what_a_key_encrypts_is_not_compared" {
+  command = apply
+  variables {
+    catalog_files = { "tenants/acme.yaml" = "versions.tf" }
+    kms_key_arn   = "arn:aws:kms:eu-west-1:111122223333:key/k"
+  }
+  assert {
+    condition     = aws_s3_object.operator.etag != md5("region: eu-west-1\n") && aws_s3_object.tenant["tenants/acme.yaml"].etag != filemd5("versions.tf")
+    error_message = "an ETag is compared with an MD5 that it is not"
+  }
 }
 
 # Must-have 11: the scheduler's role is for this account's schedules of this group, and for
