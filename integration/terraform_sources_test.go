@@ -151,3 +151,16 @@ func TestWhatTheFunctionsNeedWaitsForItsAPI(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPartitionByHand: GovCloud and China have ARNs of their own, so nothing is put together
+// with arn:aws:, and a host with the suffix of one of them.
+func TestNoPartitionByHand(t *testing.T) {
+	byHand := regexp.MustCompile(`arn:aws(-cn|-us-gov)?:[^"]*\$\{|\.amazonaws\.com(\.cn)?\$\{|\}\.amazonaws\.com`)
+	for _, glob := range []string{"modules/*/*.tf", "examples/*/*.tf"} {
+		for _, b := range hclBlocks(t, glob) {
+			if m := byHand.FindString(b.text); m != "" {
+				t.Errorf("%s: %s %s writes %s: take data.aws_partition's", b.path, b.kind, b.name, m)
+			}
+		}
+	}
+}

@@ -1,9 +1,12 @@
 # carnet on AWS alone: the functions, and a role for each tenant of the catalog.
 
+# aws, aws-us-gov or aws-cn, as the Region is.
+data "aws_partition" "current" {}
+
 locals {
   # As strings, so that they are known when planning.
-  role_arn   = "arn:aws:iam::${var.account_id}:role/carnet-f-vend"
-  nobody_arn = "arn:aws:iam::${var.account_id}:role/carnet-nobody"
+  role_arn   = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/carnet-f-vend"
+  nobody_arn = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/carnet-nobody"
 }
 
 module "catalog" {

@@ -1,10 +1,13 @@
 # carnet on both clouds: the same catalog, the same tenants, a function on each, and the pool
 # through which the roles enter Google Cloud.
 
+# aws, aws-us-gov or aws-cn, as the Region is.
+data "aws_partition" "current" {}
+
 locals {
   # As strings, so that they are known when planning.
-  role_arn        = "arn:aws:iam::${var.account_id}:role/carnet-f-vend"
-  nobody_arn      = "arn:aws:iam::${var.account_id}:role/carnet-nobody"
+  role_arn        = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/carnet-f-vend"
+  nobody_arn      = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/carnet-nobody"
   service_account = "carnet-f-vend@${var.project_id}.iam.gserviceaccount.com"
   nobody          = "carnet-nobody@${var.project_id}.iam.gserviceaccount.com"
   lambda_zip      = "${var.dist}/awslambda-arm64.zip"
@@ -41,6 +44,7 @@ module "federation" {
   project_id      = var.project_id
   project_number  = data.google_project.this.number
   account_id      = var.account_id
+  partition       = data.aws_partition.current.partition
   pool_id         = var.pool_id
   jwt_pool_id     = var.jwt_pool_id
   outbound_jwt    = var.outbound_tokens

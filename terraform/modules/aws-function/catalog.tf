@@ -40,9 +40,9 @@ resource "aws_s3_bucket_policy" "catalog" {
     Statement = [{
       Sid       = "TLSAlone"
       Effect    = "Deny"
-      Principal = { AWS = ["arn:aws:iam::${var.account_id}:root"] }
+      Principal = { AWS = [local.root_arn] }
       Action    = "s3:*"
-      Resource  = ["arn:aws:s3:::${var.catalog_bucket}", "arn:aws:s3:::${var.catalog_bucket}/*"]
+      Resource  = [local.bucket, "${local.bucket}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   })

@@ -1,8 +1,20 @@
+# aws, aws-us-gov or aws-cn, as the provider's Region is.
+data "aws_partition" "current" {}
+
 locals {
   functions = toset(["vend", "schedule"])
-  role_arn  = "arn:aws:iam::${var.account_id}:role/${var.role_name}"
-  arn       = { for f in local.functions : f => "arn:aws:lambda:${var.region}:${var.account_id}:function:${var.name}-${f}" }
+  partition = data.aws_partition.current.partition
+  root_arn  = "arn:${local.partition}:iam::${var.account_id}:root"
+  role_arn  = "arn:${local.partition}:iam::${var.account_id}:role/${var.role_name}"
+  arn       = { for f in local.functions : f => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${var.name}-${f}" }
+  bucket    = "arn:${local.partition}:s3:::${var.catalog_bucket}"
+  queue     = "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"
   prefix    = "live"
+
+  # Lambda keeps an account as its root's ARN: with the id in its place every plan would replace
+  # the permission, and in between nobody gets in.
+  # https://github.com/hashicorp/terraform-provider-aws/issues/30722
+  callers = contains(var.doors, "iam") ? toset([for c in var.callers : can(regex("^[0-9]{12}$", c)) ? "arn:${local.partition}:iam::${c}:root" : c]) : toset([])
 
   environment = {
     CARNET_CATALOG = "s3://${aws_s3_bucket.catalog.bucket}/${local.prefix}"
@@ -12,11 +24,11 @@ locals {
 
   statements = concat(
     [
-      { Sid = "Catalog", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::${var.catalog_bucket}/${local.prefix}/*"] },
+      { Sid = "Catalog", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.bucket}/${local.prefix}/*"] },
       # Without it S3 says AccessDenied of a missing file, and not that it is missing.
-      { Sid = "CatalogMisses", Effect = "Allow", Action = ["s3:ListBucket"], Resource = ["arn:aws:s3:::${var.catalog_bucket}"] },
-      { Sid = "Logs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = [for f in sort(local.functions) : "arn:aws:logs:${var.region}:${var.account_id}:log-group:/aws/lambda/${var.name}-${f}:*"] },
-      { Sid = "DeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"] },
+      { Sid = "CatalogMisses", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.bucket] },
+      { Sid = "Logs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = [for f in sort(local.functions) : "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/lambda/${var.name}-${f}:*"] },
+      { Sid = "DeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [local.queue] },
     ],
     var.kms_key_arn == null ? [] : [{ Sid = "Key", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.kms_key_arn] }],
   )
@@ -40,6 +52,8 @@ locals {
 
 # The runtime: the one identity that the tenants' roles trust. Both functions have it, since
 # one vends and the other delivers; who may invoke which is told apart below.
+# Lambda is lambda.amazonaws.com in every partition, China's too.
+# https://github.com/aws/aws-cdk/issues/2198
 resource "aws_iam_role" "function" {
   name                 = var.role_name
   max_session_duration = 3600
@@ -146,7 +160,7 @@ resource "aws_lambda_function_url" "door" {
 # that no caller can send an event that it has written itself.
 # https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 resource "aws_lambda_permission" "iam_url" {
-  for_each               = contains(var.doors, "iam") ? toset(var.callers) : toset([])
+  for_each               = local.callers
   statement_id           = "url-${substr(sha256(each.key), 0, 16)}"
   function_name          = aws_lambda_alias.door["iam"].function_name
   qualifier              = aws_lambda_alias.door["iam"].name
@@ -156,7 +170,7 @@ resource "aws_lambda_permission" "iam_url" {
 }
 
 resource "aws_lambda_permission" "iam_invoke" {
-  for_each                 = contains(var.doors, "iam") ? toset(var.callers) : toset([])
+  for_each                 = local.callers
   statement_id             = "invoke-${substr(sha256(each.key), 0, 16)}"
   function_name            = aws_lambda_alias.door["iam"].function_name
   qualifier                = aws_lambda_alias.door["iam"].name

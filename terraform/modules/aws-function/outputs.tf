@@ -8,7 +8,7 @@ output "role_arn" {
 
 output "nobody_role_arn" {
   description = "Who asks in vain: carnet.yaml's nobody.aws.role. Null without nobody_role_name."
-  value       = var.nobody_role_name == null ? null : "arn:aws:iam::${var.account_id}:role/${var.nobody_role_name}"
+  value       = var.nobody_role_name == null ? null : "arn:${local.partition}:iam::${var.account_id}:role/${var.nobody_role_name}"
 }
 
 output "secret_arns" {

@@ -19,7 +19,7 @@ resource "aws_iam_role" "scheduler" {
       # This account's schedules of this group: the service also acts for everybody else.
       Condition = { StringEquals = {
         "aws:SourceAccount" = var.account_id
-        "aws:SourceArn"     = "arn:aws:scheduler:${var.region}:${var.account_id}:schedule-group/${var.name}"
+        "aws:SourceArn"     = "arn:${local.partition}:scheduler:${var.region}:${var.account_id}:schedule-group/${var.name}"
       } }
     }]
   })
@@ -33,7 +33,7 @@ resource "aws_iam_role_policy" "scheduler" {
     Statement = concat(
       [
         { Effect = "Allow", Action = ["lambda:InvokeFunction"], Resource = ["${local.arn["schedule"]}:schedule"] },
-        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = ["arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-dead-letters"] },
+        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [local.queue] },
       ],
       # It reads its own schedule's input, and writes to the queue.
       # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html

@@ -27,7 +27,7 @@ resource "aws_secretsmanager_secret_policy" "read" {
     Statement = [{
       Sid       = "TheFunctionAlone"
       Effect    = "Deny"
-      Principal = { AWS = "arn:aws:iam::${var.account_id}:root" }
+      Principal = { AWS = local.root_arn }
       Action    = "secretsmanager:GetSecretValue"
       Resource  = "*"
       Condition = { ArnNotEquals = { "aws:PrincipalArn" = local.role_arn } }

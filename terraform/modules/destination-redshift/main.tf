@@ -1,8 +1,11 @@
 # A role that one tenant enters, and the one login that it may ask for. What the login
 # may do in the database is granted there: run the SQL of the output.
 
+data "aws_partition" "current" {}
+
 locals {
-  bindings = compact([var.external_id, var.next_external_id])
+  partition = coalesce(var.partition, data.aws_partition.current.partition)
+  bindings  = compact([var.external_id, var.next_external_id])
 
   # One tenant's identities, each bound by the ExternalId: as sts:ExternalId where the
   # tenant's role enters, as the token's audience (:oaud) where its Google account does.
@@ -34,8 +37,8 @@ locals {
   # https://docs.aws.amazon.com/redshift/latest/mgmt/redshift-iam-access-control-identity-based.html
   cluster    = coalesce(var.cluster, "none")
   serverless = var.workgroup != null
-  redshift   = "arn:${var.partition}:redshift:${var.region}:${var.account_id}"
-  workgroup  = "arn:${var.partition}:redshift-serverless:${var.region}:${var.account_id}:workgroup/${coalesce(var.workgroup_id, "none")}"
+  redshift   = "arn:${local.partition}:redshift:${var.region}:${var.account_id}"
+  workgroup  = "arn:${local.partition}:redshift-serverless:${var.region}:${var.account_id}:workgroup/${coalesce(var.workgroup_id, "none")}"
   place      = local.serverless ? local.workgroup : "${local.redshift}:cluster:${local.cluster}"
   dbname     = "${local.redshift}:dbname:${local.cluster}/${var.database}"
   dbuser     = "${local.redshift}:dbuser:${local.cluster}/${coalesce(var.user, "none")}"

@@ -73,11 +73,11 @@ variable "region" {
 
 variable "partition" {
   type        = string
-  description = "aws, aws-cn or aws-us-gov."
-  default     = "aws"
+  description = "aws, aws-cn or aws-us-gov. None: the provider's own."
+  default     = null
 
   validation {
-    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
+    condition     = var.partition == null || contains(["aws", "aws-cn", "aws-us-gov"], coalesce(var.partition, "none"))
     error_message = "partition is aws, aws-cn or aws-us-gov."
   }
 }

@@ -1,7 +1,10 @@
 # A role that one tenant enters, and what it may do with one bucket.
 
+data "aws_partition" "current" {}
+
 locals {
-  bindings = compact([var.external_id, var.next_external_id])
+  partition = coalesce(var.partition, data.aws_partition.current.partition)
+  bindings  = compact([var.external_id, var.next_external_id])
 
   # One tenant's identities, each bound by the ExternalId: as sts:ExternalId where the
   # tenant's role enters, as the token's audience (:oaud) where its Google account does.
@@ -30,7 +33,7 @@ locals {
     )
   })
 
-  bucket   = "arn:${var.partition}:s3:::${var.bucket}"
+  bucket   = "arn:${local.partition}:s3:::${var.bucket}"
   prefixes = var.whole_bucket ? [""] : var.prefixes
   reads    = var.access != "write"
   writes   = var.access != "read"
@@ -68,7 +71,7 @@ locals {
       Action   = local.writes ? ["kms:GenerateDataKey", "kms:Decrypt"] : ["kms:Decrypt"]
       Resource = [k]
       Condition = { StringEquals = {
-        "kms:ViaService" = "s3.${split(":", k)[3]}.amazonaws.com${var.partition == "aws-cn" ? ".cn" : ""}"
+        "kms:ViaService" = "s3.${split(":", k)[3]}.${data.aws_partition.current.dns_suffix}"
       } }
     }],
   )

@@ -16,7 +16,7 @@ locals {
   # The subject leaves the session out: google.subject has 127 bytes, ROLE and SESSION up
   # to 64 each. aws_role has to be mapped, since a mapping of one's own drops the default.
   # https://cloud.google.com/iam/docs/workload-identity-federation#mapping
-  aws_role = "'arn:aws:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
+  aws_role = "'arn:${var.partition}:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
 
   # All of the reserved prefix, or one role up to its slash. A list of roles would not
   # fit: a condition has 4,096 characters.
@@ -50,7 +50,7 @@ resource "google_iam_workload_identity_pool_provider" "aws" {
   project                            = var.project_id
   workload_identity_pool_id          = google_iam_workload_identity_pool.aws[0].workload_identity_pool_id
   workload_identity_pool_provider_id = var.provider_id
-  attribute_condition                = "assertion.arn.startsWith('arn:aws:sts::${local.account}:assumed-role/${local.pinned}')"
+  attribute_condition                = "assertion.arn.startsWith('arn:${var.partition}:sts::${local.account}:assumed-role/${local.pinned}')"
   attribute_mapping = {
     "google.subject"     = local.aws_role
     "attribute.aws_role" = local.aws_role
@@ -85,7 +85,7 @@ resource "google_iam_workload_identity_pool_provider" "jwt" {
   workload_identity_pool_id          = google_iam_workload_identity_pool.jwt[0].workload_identity_pool_id
   workload_identity_pool_provider_id = var.jwt_provider_id
   # The subject of an outbound token is the role's ARN, with its path and no session.
-  attribute_condition = "assertion.sub.startsWith('arn:aws:iam::${local.account}:role/${var.role_prefix}')"
+  attribute_condition = "assertion.sub.startsWith('arn:${var.partition}:iam::${local.account}:role/${var.role_prefix}')"
   attribute_mapping = {
     "google.subject"     = "assertion.sub"
     "attribute.aws_role" = "assertion.sub"

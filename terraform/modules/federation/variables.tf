@@ -29,6 +29,17 @@ variable "account_id" {
   }
 }
 
+variable "partition" {
+  type        = string
+  description = "The account's partition: aws, or aws-us-gov or aws-cn."
+  default     = "aws"
+
+  validation {
+    condition     = contains(["aws", "aws-cn", "aws-us-gov"], var.partition)
+    error_message = "partition is aws, aws-cn or aws-us-gov."
+  }
+}
+
 variable "role_prefix" {
   type        = string
   description = "What the name of a role begins with that may come in. Nothing else in the account may have such a name."

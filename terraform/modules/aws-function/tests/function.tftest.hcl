@@ -1,4 +1,7 @@
 mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
   # Where the provider takes ARNs alone. OpenTofu makes up what is mocked when it plans, Terraform
   # when it applies.
   mock_resource "aws_iam_policy" {
@@ -194,6 +197,42 @@ run "everybody_is_no_caller" {
     callers = ["*"]
   }
   expect_failures = [var.callers]
+}
+
+# An account as a caller is its root's ARN, as Lambda keeps it: a plan after the apply is empty.
+run "an_account_as_a_caller_is_its_root" {
+  command = plan
+  variables {
+    callers = ["444455556666", "arn:aws:iam::444455556666:root", "arn:aws:iam::111122223333:role/sync-worker"]
+  }
+  assert {
+    condition     = toset([for p in concat(values(aws_lambda_permission.iam_url), values(aws_lambda_permission.iam_invoke)) : p.principal]) == toset(["arn:aws:iam::444455556666:root", "arn:aws:iam::111122223333:role/sync-worker"])
+    error_message = "the permission is replaced at every plan, and in between nobody gets in"
+  }
+}
+
+# GovCloud and China: nothing is named by the partition of the others.
+run "every_arn_is_of_the_providers_partition" {
+  command = plan
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-us-gov", dns_suffix = "amazonaws.com" }
+  }
+  variables {
+    region                = "us-gov-west-1"
+    tenant_role_arns      = ["arn:aws-us-gov:iam::111122223333:role/carnet-t-acme"]
+    destination_role_arns = ["arn:aws-us-gov:iam::999988887777:role/acme-share"]
+    callers               = ["444455556666"]
+    key_secrets           = ["carnet/ledger"]
+  }
+  assert {
+    condition = !strcontains(join(" ", concat(
+      [output.role_arn, output.nobody_role_arn, aws_iam_role_policy.function.policy, aws_iam_role_policy.scheduler.policy, aws_iam_role.scheduler.assume_role_policy],
+      [aws_iam_role.nobody[0].assume_role_policy, aws_s3_bucket_policy.catalog.policy, aws_secretsmanager_secret_policy.read["carnet/ledger"].policy],
+      [for p in aws_lambda_permission.iam_url : p.principal], [for p in aws_iam_policy.enter : p.policy],
+    )), "arn:aws:")
+    error_message = "an ARN is of another partition: ${aws_iam_role_policy.function.policy} ${aws_s3_bucket_policy.catalog.policy}"
+  }
 }
 
 run "an_iam_door_for_nobody_is_refused" {

@@ -1,4 +1,8 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+}
 
 variables {
   role_name             = "acme-marts"
@@ -253,4 +257,21 @@ run "a_trust_policy_that_is_too_long_is_refused" {
     next_external_id = join("", [for i in range(1000) : "b"])
   }
   expect_failures = [aws_iam_role.this]
+}
+
+# GovCloud and China: the cluster is of the provider's partition.
+run "a_cluster_in_govcloud" {
+  command = plan
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-us-gov", dns_suffix = "amazonaws.com" }
+  }
+  variables {
+    region          = "us-gov-west-1"
+    tenant_role_arn = "arn:aws-us-gov:iam::111122223333:role/carnet-t-acme"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this.policy, "arn:aws:")
+    error_message = aws_iam_role_policy.this.policy
+  }
 }

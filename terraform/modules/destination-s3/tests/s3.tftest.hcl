@@ -1,4 +1,8 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+}
 
 variables {
   role_name             = "acme-share"
@@ -149,6 +153,23 @@ run "a_key_is_one_key" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[2].Condition == { StringEquals = { "kms:ViaService" = "s3.eu-west-1.amazonaws.com" } }
     error_message = "the key is for S3 to use, and for nobody else"
+  }
+}
+
+# GovCloud and China: the bucket and the key are of the provider's partition.
+run "a_bucket_in_china" {
+  command = plan
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-cn", dns_suffix = "amazonaws.com.cn" }
+  }
+  variables {
+    tenant_role_arn = "arn:aws-cn:iam::111122223333:role/carnet-t-acme"
+    kms_key         = "arn:aws-cn:kms:cn-north-1:999988887777:key/1234abcd"
+  }
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this.policy, "arn:aws:") && strcontains(aws_iam_role_policy.this.policy, "s3.cn-north-1.amazonaws.com.cn")
+    error_message = aws_iam_role_policy.this.policy
   }
 }
 

@@ -35,6 +35,24 @@ run "one_role_is_pinned_up_to_its_slash" {
   }
 }
 
+# GovCloud: the condition and the mapping have the partition that gcp-tenant takes from the roles.
+run "another_partition_stands_in_the_condition_and_the_mapping" {
+  command = plan
+  variables {
+    partition       = "aws-us-gov"
+    outbound_jwt    = true
+    outbound_issuer = "https://7c1d.tokens.sts.global.api.aws"
+  }
+  assert {
+    condition     = strcontains(google_iam_workload_identity_pool_provider.aws[0].attribute_condition, "'arn:aws-us-gov:sts::111122223333:") && startswith(google_iam_workload_identity_pool_provider.aws[0].attribute_mapping["attribute.aws_role"], "'arn:aws-us-gov:sts::'")
+    error_message = google_iam_workload_identity_pool_provider.aws[0].attribute_condition
+  }
+  assert {
+    condition     = strcontains(google_iam_workload_identity_pool_provider.jwt[0].attribute_condition, "'arn:aws-us-gov:iam::111122223333:")
+    error_message = google_iam_workload_identity_pool_provider.jwt[0].attribute_condition
+  }
+}
+
 # Must-have 1: never unset, nor anybody's prefix.
 run "no_prefix_is_refused" {
   command = plan
