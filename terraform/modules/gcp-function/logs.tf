@@ -7,7 +7,17 @@ resource "google_logging_project_bucket_config" "carnet" {
   location       = var.region
   bucket_id      = coalesce(var.log_bucket_id, var.name)
   retention_days = var.log_retention_days
-  depends_on     = [google_project_service.api]
+
+  # Logging itself uses the key: docs/deploy-gcp.md says who must be let.
+  # https://cloud.google.com/logging/docs/routing/managed-encryption-storage
+  dynamic "cmek_settings" {
+    for_each = var.kms_key == null ? [] : [1]
+    content {
+      kms_key_name = var.kms_key
+    }
+  }
+
+  depends_on = [google_project_service.api]
 }
 
 resource "google_logging_project_sink" "carnet" {

@@ -2,6 +2,11 @@ locals {
   functions = toset(["vend", "schedule"])
   email     = "${var.account_id}@${var.project_id}.iam.gserviceaccount.com"
   prefix    = "live"
+  # A name of its own for each deployment of a project. carnet's own have no suffix; a name of up
+  # to 10 that ends in no dash stands as it is, any other becomes 11 digits of its SHA-256, so that
+  # the longest has Google's 30 characters and a short name never meets a long one.
+  # https://cloud.google.com/iam/docs/service-accounts-create#creating
+  suffix = var.name == "carnet" ? "" : "-${length(var.name) <= 10 && !endswith(var.name, "-") ? var.name : substr(sha256(var.name), 0, 11)}"
   apis = toset([
     "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com",
     "iam.googleapis.com", "iamcredentials.googleapis.com", "logging.googleapis.com", "monitoring.googleapis.com",
@@ -45,7 +50,7 @@ resource "google_service_account_iam_member" "nobody" {
 # Builds the source, and is nobody else.
 resource "google_service_account" "build" {
   project      = var.project_id
-  account_id   = "carnet-f-build"
+  account_id   = "carnet-f-build${local.suffix}"
   display_name = "builds carnet's functions"
   depends_on   = [google_project_service.api]
 }
@@ -53,7 +58,7 @@ resource "google_service_account" "build" {
 # Invokes the schedule, and nothing else.
 resource "google_service_account" "scheduler" {
   project      = var.project_id
-  account_id   = "carnet-f-scheduler"
+  account_id   = "carnet-f-scheduler${local.suffix}"
   display_name = "Cloud Scheduler, to invoke carnet's schedule"
   depends_on   = [google_project_service.api]
 }

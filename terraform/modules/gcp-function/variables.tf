@@ -20,7 +20,7 @@ variable "region" {
 
 variable "name" {
   type        = string
-  description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them."
+  description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them. A second deployment in one project has another one, and another account_id and nobody_account_id."
   default     = "carnet"
 
   validation {
@@ -194,7 +194,7 @@ variable "vpc_connector" {
 
 variable "kms_key" {
   type        = string
-  description = "Key that encrypts the buckets and the functions. None: Google's own keys."
+  description = "Key that encrypts the buckets, the log bucket, the secrets, the functions and their images. None: Google's own keys."
   default     = null
 
   validation {

@@ -129,6 +129,29 @@ run "the_scheduler_invokes_the_schedule_alone" {
   }
 }
 
+# Two deployments in one project: nothing of theirs has one name.
+run "another_deployment_has_accounts_of_its_own" {
+  command = plan
+  variables {
+    name = "carnet-2"
+  }
+  assert {
+    condition     = [google_service_account.build.account_id, google_service_account.scheduler.account_id] == ["carnet-f-build-carnet-2", "carnet-f-scheduler-carnet-2"]
+    error_message = "the accounts of two deployments are one"
+  }
+}
+
+run "the_longest_name_has_accounts_of_30_characters" {
+  command = plan
+  variables {
+    name = "a-deployment-whose-name-is-long"
+  }
+  assert {
+    condition     = google_service_account.scheduler.account_id == "carnet-f-scheduler-${substr(sha256("a-deployment-whose-name-is-long"), 0, 11)}" && length(google_service_account.scheduler.account_id) == 30
+    error_message = google_service_account.scheduler.account_id
+  }
+}
+
 run "a_delivery_tries_no_refusals" {
   command = plan
   variables {
@@ -174,7 +197,7 @@ run "containers_for_secrets_with_the_key" {
     error_message = "what is delivered can be read by the runtime"
   }
   assert {
-    condition     = google_artifact_registry_repository.images[0].kms_key_name == var.kms_key && google_cloudfunctions2_function.function["vend"].kms_key_name == var.kms_key && google_storage_bucket.catalog.encryption[0].default_kms_key_name == var.kms_key
+    condition     = google_artifact_registry_repository.images[0].kms_key_name == var.kms_key && google_logging_project_bucket_config.carnet.cmek_settings[0].kms_key_name == var.kms_key && google_cloudfunctions2_function.function["vend"].kms_key_name == var.kms_key && google_storage_bucket.catalog.encryption[0].default_kms_key_name == var.kms_key
     error_message = "something is not encrypted with the key"
   }
 }
