@@ -38,6 +38,7 @@ func order() []string {
 	return []string{
 		"aws_iam_outbound_web_identity_federation", "aws_iam_role", "aws_iam_role_policy",
 		"aws_iam_policy", "aws_iam_role_policy_attachment",
+		"aws_iam_role_policies_exclusive", "aws_iam_role_policy_attachments_exclusive",
 		"google_iam_workload_identity_pool", "google_iam_workload_identity_pool_provider",
 		"google_project_iam_custom_role", "google_service_account", "google_service_account_iam_member",
 		"google_storage_bucket_iam_member", "google_bigquery_dataset_iam_member", "google_project_iam_member",
@@ -136,6 +137,24 @@ func (s *Shown) loadAWS(a *world.Account, r Resource) error {
 		role.Policies[v.Text("name")] = world.JSON(v.Text("policy"))
 	case "aws_iam_role_policy_attachment":
 		return s.attach(a, v)
+	case "aws_iam_role_policies_exclusive":
+		return has(a, v.Text("role_name"), v.Texts("policy_names"))
+	case "aws_iam_role_policy_attachments_exclusive":
+		return has(a, v.Text("role_name"), v.Texts("policy_arns"))
+	}
+	return nil
+}
+
+// has: a role keeps the policies that its list names, by name or ARN, so they must be there.
+func has(a *world.Account, name string, policies []string) error {
+	role := a.Roles[name]
+	if role == nil {
+		return fmt.Errorf("there is no role %s", name)
+	}
+	for _, p := range policies {
+		if role.Policies[p[strings.LastIndex(p, "/")+1:]] == nil {
+			return fmt.Errorf("the role %s has no policy %s", name, p)
+		}
 	}
 	return nil
 }

@@ -52,3 +52,21 @@ resource "aws_iam_role" "nobody" {
   })
   depends_on = [aws_iam_role.function] # IAM takes no principal that does not stand
 }
+
+# What somebody adds to these roles by hand is shown by the next plan, and taken away. The lists
+# that are attached to the function's role and to nobody's come and go with the tenants: their
+# attachments are left out, so that one tenant more touches nothing else.
+resource "aws_iam_role_policies_exclusive" "role" {
+  for_each = merge(
+    { function = { role = aws_iam_role.function.name, policies = concat([aws_iam_role_policy.function.name], aws_iam_role_policy.secrets[*].name) } },
+    { scheduler = { role = aws_iam_role.scheduler.name, policies = [aws_iam_role_policy.scheduler.name] } },
+    { for n in compact([var.nobody_role_name]) : "nobody" => { role = aws_iam_role.nobody[0].name, policies = [] } },
+  )
+  role_name    = each.value.role
+  policy_names = each.value.policies
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "scheduler" {
+  role_name   = aws_iam_role.scheduler.name
+  policy_arns = []
+}

@@ -50,6 +50,21 @@ resource "aws_sqs_queue" "dead_letters" {
   tags                      = var.tags
 }
 
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TLSAlone"
+      Effect    = "Deny"
+      Principal = { AWS = [local.root_arn] }
+      Action    = "sqs:*"
+      Resource  = [local.queue]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
 resource "aws_scheduler_schedule" "run" {
   for_each                     = var.schedules
   name                         = each.key

@@ -20,7 +20,7 @@ variable "region" {
 
 variable "name" {
   type        = string
-  description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them."
+  description = "Name of the functions (NAME-vend, NAME-schedule) and of what belongs to them. A second deployment in one account has another one, and another role_name and nobody_role_name."
   default     = "carnet"
 
   validation {
@@ -277,7 +277,7 @@ variable "security_group_ids" {
 
 variable "kms_key_arn" {
   type        = string
-  description = "Key that encrypts the bucket, the logs, the environment and the queue. None: AWS's own keys."
+  description = "Key that encrypts the bucket, the logs, the environment, the secrets, the schedules and the queue. None: AWS's own keys."
   default     = null
 
   validation {

@@ -115,3 +115,15 @@ resource "aws_iam_role_policy" "enter" {
   role   = local.role.name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
+
+# What somebody attaches to the role by hand would be the tenant's too: the next plan shows it, and
+# the apply takes it away.
+resource "aws_iam_role_policies_exclusive" "role" {
+  role_name    = local.role.name
+  policy_names = aws_iam_role_policy.enter[*].name
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "role" {
+  role_name   = local.role.name
+  policy_arns = []
+}

@@ -297,6 +297,35 @@ run "the_scheduler_is_held_to_its_group" {
   }
 }
 
+# As the bucket: nothing goes over a wire without TLS.
+run "the_queue_and_the_bucket_take_tls_alone" {
+  command = plan
+  assert {
+    condition     = alltrue([for p in [aws_sqs_queue_policy.dead_letters.policy, aws_s3_bucket_policy.catalog.policy] : [for s in jsondecode(p).Statement : [s.Effect, s.Condition.Bool]] == [["Deny", { "aws:SecureTransport" = "false" }]]])
+    error_message = aws_sqs_queue_policy.dead_letters.policy
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue_policy.dead_letters.policy).Statement[0].Resource == ["arn:aws:sqs:eu-west-1:111122223333:carnet-dead-letters"]
+    error_message = aws_sqs_queue_policy.dead_letters.policy
+  }
+}
+
+# Least privilege: what was added to a role by hand is taken away.
+run "no_role_has_another_inline_policy" {
+  command = plan
+  variables {
+    key_secrets = ["carnet/ledger"]
+  }
+  assert {
+    condition     = jsonencode({ for n, r in aws_iam_role_policies_exclusive.role : n => r.policy_names }) == jsonencode({ function = ["carnet", "secrets"], nobody = [], scheduler = ["invoke-the-schedule"] })
+    error_message = jsonencode({ for n, r in aws_iam_role_policies_exclusive.role : n => r.policy_names })
+  }
+  assert {
+    condition     = length(aws_iam_role_policy_attachments_exclusive.scheduler.policy_arns) == 0
+    error_message = "a policy may be attached to the scheduler's role"
+  }
+}
+
 run "a_schedule_says_what_it_runs_for" {
   command = plan
   variables {

@@ -284,3 +284,27 @@ run "a_trust_policy_that_is_too_long_is_refused" {
   }
   expect_failures = [aws_iam_role.kept]
 }
+
+# Least privilege: what was attached by hand is taken away.
+run "the_role_has_its_own_policy_and_no_other" {
+  command = plan
+  assert {
+    condition     = aws_iam_role_policies_exclusive.role.policy_names == toset(["enter-destinations"]) && aws_iam_role_policies_exclusive.role.role_name == "carnet-t-acme"
+    error_message = "another inline policy may stay"
+  }
+  assert {
+    condition     = length(aws_iam_role_policy_attachments_exclusive.role.policy_arns) == 0 && aws_iam_role_policy_attachments_exclusive.role.role_name == "carnet-t-acme"
+    error_message = "an attached policy may stay"
+  }
+}
+
+run "a_role_that_enters_nothing_has_no_policy" {
+  command = plan
+  variables {
+    enter_role_arns = []
+  }
+  assert {
+    condition     = length(aws_iam_role_policies_exclusive.role.policy_names) == 0
+    error_message = "a policy may stay"
+  }
+}
