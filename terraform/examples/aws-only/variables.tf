@@ -23,11 +23,21 @@ variable "region" {
 variable "catalog_bucket" {
   type        = string
   description = "A name for the catalog's bucket that nobody has yet."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.catalog_bucket))
+    error_message = "catalog_bucket is 3 to 63 of a-z, 0-9 and -."
+  }
 }
 
 variable "callers" {
-  type        = list(string)
+  type        = set(string)
   description = "The roles of your sync jobs."
+
+  validation {
+    condition     = alltrue([for c in var.callers : can(regex("^([0-9]{12}|arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(root|(role|user)/[!-~]+))$", c)) && !can(regex("[*?]", c))])
+    error_message = "callers are ARNs of roles or users, or account ids: never a wildcard, which would be everybody."
+  }
 }
 
 # What may be changed.

@@ -13,21 +13,41 @@ variable "account_id" {
 variable "project_id" {
   type        = string
   description = "Your Google Cloud project."
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id is the project's id, such as operator-prod, and not its number or its name."
+  }
 }
 
 variable "catalog_bucket" {
   type        = string
   description = "A name for the catalog's buckets, one on each cloud, that nobody has yet."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,54}[a-z0-9]$", var.catalog_bucket))
+    error_message = "catalog_bucket is 3 to 56 of a-z, 0-9 and -."
+  }
 }
 
 variable "aws_callers" {
-  type        = list(string)
+  type        = set(string)
   description = "The roles of your sync jobs on AWS."
+
+  validation {
+    condition     = alltrue([for c in var.aws_callers : can(regex("^([0-9]{12}|arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:(root|(role|user)/[!-~]+))$", c)) && !can(regex("[*?]", c))])
+    error_message = "aws_callers are ARNs of roles or users, or account ids: never a wildcard, which would be everybody."
+  }
 }
 
 variable "gcp_callers" {
   type        = set(string)
   description = "The accounts of your sync jobs on Google Cloud: serviceAccount:EMAIL."
+
+  validation {
+    condition     = alltrue([for c in var.gcp_callers : can(regex("^(serviceAccount:([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !endswith(c, "/*")])
+    error_message = "gcp_callers are service accounts (serviceAccount:EMAIL) or federated principals, one by one: never everybody, nor a whole pool."
+  }
 }
 
 # What may be changed.
@@ -36,12 +56,22 @@ variable "aws_region" {
   type        = string
   description = "Where carnet runs on AWS."
   default     = "eu-west-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region is a Region, such as eu-west-1."
+  }
 }
 
 variable "gcp_region" {
   type        = string
   description = "Where carnet runs on Google Cloud."
   default     = "europe-west1"
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.gcp_region))
+    error_message = "gcp_region is a region of Google Cloud, such as europe-west1."
+  }
 }
 
 variable "alarm_topic_arns" {

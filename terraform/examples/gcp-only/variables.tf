@@ -3,21 +3,41 @@
 variable "project_id" {
   type        = string
   description = "Your Google Cloud project."
+
+  validation {
+    condition     = can(regex("^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
+    error_message = "project_id is the project's id, such as operator-prod, and not its number or its name."
+  }
 }
 
 variable "region" {
   type        = string
   description = "Where carnet runs, such as europe-west1."
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region is a region of Google Cloud, such as europe-west1."
+  }
 }
 
 variable "catalog_bucket" {
   type        = string
   description = "A name for the catalog's bucket that nobody has yet."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,54}[a-z0-9]$", var.catalog_bucket))
+    error_message = "catalog_bucket is 3 to 56 of a-z, 0-9 and -."
+  }
 }
 
 variable "callers" {
   type        = set(string)
   description = "The accounts of your sync jobs: serviceAccount:EMAIL."
+
+  validation {
+    condition     = alltrue([for c in var.callers : can(regex("^(serviceAccount:([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*[.]iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))[.]gserviceaccount[.]com|principal://[!-~]+|principalSet://[!-~]+)$", c)) && !endswith(c, "/*")])
+    error_message = "callers are service accounts (serviceAccount:EMAIL) or federated principals, one by one: never everybody, nor a whole pool."
+  }
 }
 
 # What may be changed.
@@ -74,6 +94,11 @@ variable "aws_region" {
   type        = string
   description = "The AWS Region whose STS is called for destinations on AWS."
   default     = "eu-west-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region is a Region, such as eu-west-1."
+  }
 }
 
 variable "zip" {

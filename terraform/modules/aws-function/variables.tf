@@ -198,7 +198,7 @@ variable "doors" {
 }
 
 variable "callers" {
-  type        = list(string)
+  type        = set(string)
   description = "Who may call the URL with a signature: ARNs of roles or users, or accounts, of this or another account."
   default     = []
 
