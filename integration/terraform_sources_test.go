@@ -45,6 +45,10 @@ func TestPlantedKeysAreFound(t *testing.T) {
 		{"authoritative", `resource "google_project_iam_binding" "planted" {`},
 		{"authoritative", `resource "google_service_account_iam_policy" "planted" {`},
 		{"token-creator", `  role = "roles/iam.serviceAccountTokenCreator"`},
+		{"project-wide", `resource "google_project_iam_member" "planted" {`},
+		{"project-wide", `resource "google_project_iam_member" "planted" { # on the project: it reaches no data`}, // in no other module
+		{"project-wide", `resource "google_folder_iam_member" "planted" {`},
+		{"project-wide", `resource "google_organization_iam_member" "planted" {`},
 	} {
 		found, err := fromterraform.Sources(fstest.MapFS{"modules/planted/main.tf": {Data: []byte("# a file\n" + c.text + "\n")}})
 		if err != nil || !slices.ContainsFunc(found, func(f fromterraform.Finding) bool { return f.Rule == c.rule }) {
@@ -60,6 +64,7 @@ func TestWhatIsMeantIsNotAFinding(t *testing.T) {
 		`  secret_string_wo = var.password`,
 		`# never roles/iam.serviceAccountTokenCreator`,
 		`  member = "allUsers" # public: the token door`,
+		`resource "google_project_iam_member" "build" { # on the project: it reaches no data`,
 		`  Resource = "*"`,
 	} {
 		found, err := fromterraform.Sources(fstest.MapFS{"modules/gcp-function/main.tf": {Data: []byte(text)}})
@@ -109,7 +114,7 @@ func hclBlocks(t *testing.T, glob string) []hclBlock {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%s: %d files, %v", glob, len(paths), err)
 	}
-	begins := regexp.MustCompile(`(?m)^(\w+)((?: "[^"]+")*) \{(?:\n(?s:(.*?))^\}|\}$)`)
+	begins := regexp.MustCompile(`(?m)^(\w+)((?: "[^"]+")*) \{(?:(?: #[^\n]*)?\n(?s:(.*?))^\}|\}$)`)
 	var all []hclBlock
 	for _, path := range paths {
 		text, err := os.ReadFile(path)

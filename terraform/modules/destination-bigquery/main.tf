@@ -64,7 +64,7 @@ resource "google_bigquery_dataset_iam_member" "this" {
 }
 
 # Running jobs is the project's own permission and reaches no data. Streaming needs none.
-resource "google_project_iam_member" "jobs" {
+resource "google_project_iam_member" "jobs" { # on the project: it reaches no data
   count   = var.access == "write" ? 0 : 1
   project = var.project_id
   role    = "roles/bigquery.jobUser"

@@ -93,7 +93,7 @@ resource "google_storage_bucket_iam_member" "build_reads" {
   member = "serviceAccount:${google_service_account.build.email}"
 }
 
-resource "google_project_iam_member" "build" {
+resource "google_project_iam_member" "build" { # on the project: it reaches no data
   for_each = toset(["roles/logging.logWriter", "roles/artifactregistry.writer"])
   project  = var.project_id
   role     = each.key

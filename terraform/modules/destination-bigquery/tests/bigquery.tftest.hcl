@@ -200,3 +200,17 @@ run "another_access_is_refused" {
   }
   expect_failures = [var.access]
 }
+
+# Must-have 5: running jobs is granted on the project, and nothing else in any other place. A resource that is
+# not there can be asked for in the source alone.
+run "nothing_but_jobs_is_granted_on_the_project" {
+  command = plan
+  assert {
+    condition     = length(google_project_iam_member.jobs) == 1 && regexall("resource \"google_(?:project|folder|organization)_iam_(?:member|binding|policy)\" \"\\w+\"", join("\n", [for f in fileset(".", "*.tf") : file(f)])) == tolist(["resource \"google_project_iam_member\" \"jobs\""])
+    error_message = "something else is granted on the project"
+  }
+  assert {
+    condition     = [google_project_iam_member.jobs[0].role, google_project_iam_member.jobs[0].project] == ["roles/bigquery.jobUser", "acme-prod"]
+    error_message = google_project_iam_member.jobs[0].role
+  }
+}

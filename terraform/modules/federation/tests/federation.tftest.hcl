@@ -203,3 +203,13 @@ run "without_an_aws_account_there_is_no_pool" {
     error_message = "a pool stands there for nobody"
   }
 }
+
+# Must-have 5: nothing is granted on a project, a folder or the organisation, where it would reach
+# every account. A resource that is not there can be asked for in the source alone.
+run "nothing_is_granted_on_the_project" {
+  command = plan
+  assert {
+    condition     = google_project_iam_custom_role.pass.project == "operator-prod" && length(regexall("\"google_(project|folder|organization)_iam_(member|binding|policy)\"", join("\n", [for f in fileset(".", "*.tf") : file(f)]))) == 0
+    error_message = "a grant stands on more than one account"
+  }
+}

@@ -286,12 +286,17 @@ run "logs_do_not_stay_for_ever" {
   expect_failures = [var.log_retention_days]
 }
 
-# Must-have 5: no grant on the project for the runtime: the build's two are its own.
-run "the_runtime_has_nothing_on_the_project" {
+# Must-have 5: what the build needs is granted on the project, and nothing else in any other place. A resource that is
+# not there can be asked for in the source alone.
+run "nothing_but_the_builds_two_is_granted_on_the_project" {
   command = plan
   assert {
-    condition     = alltrue([for m in google_project_iam_member.build : contains(["roles/logging.logWriter", "roles/artifactregistry.writer"], m.role)])
-    error_message = "a grant on the project"
+    condition     = length(google_project_iam_member.build) == 2 && regexall("resource \"google_(?:project|folder|organization)_iam_(?:member|binding|policy)\" \"\\w+\"", join("\n", [for f in fileset(".", "*.tf") : file(f)])) == tolist(["resource \"google_project_iam_member\" \"build\""])
+    error_message = "something else is granted on the project"
+  }
+  assert {
+    condition     = toset([for m in google_project_iam_member.build : m.role]) == toset(["roles/logging.logWriter", "roles/artifactregistry.writer"])
+    error_message = "the build may do more"
   }
 }
 

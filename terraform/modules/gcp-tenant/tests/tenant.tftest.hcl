@@ -187,3 +187,13 @@ run "the_account_is_kept" {
     error_message = "the account can be destroyed by any plan"
   }
 }
+
+# Must-have 5: nothing is granted on a project, a folder or the organisation, where it would reach
+# every tenant. A resource that is not there can be asked for in the source alone.
+run "nothing_is_granted_on_the_project" {
+  command = plan
+  assert {
+    condition     = length(google_service_account_iam_member.entry) == 6 && length(regexall("\"google_(project|folder|organization)_iam_(member|binding|policy)\"", join("\n", [for f in fileset(".", "*.tf") : file(f)]))) == 0
+    error_message = "a grant stands on more than one account"
+  }
+}
