@@ -570,6 +570,16 @@ func TestLintFindsWhatNoChainShows(t *testing.T) {
 	}
 }
 
+// TestDataSourcesAreNotWhatWasMade: what Terraform reads is nobody's trust.
+func TestDataSourcesAreNotWhatWasMade(t *testing.T) {
+	s, err := fromterraform.Parse([]byte(`{"values": {"root_module": {"resources": [
+		{"address": "data.aws_partition.current", "mode": "data", "type": "aws_partition"},
+		{"address": "aws_iam_role.r", "mode": "managed", "type": "aws_iam_role"}]}}}`))
+	if err != nil || len(s.Resources) != 1 || s.Resources[0].Address != "aws_iam_role.r" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // TestUnknownResourcesAreNotPassedOver: what the lab cannot load is an error.
 func TestUnknownResourcesAreNotPassedOver(t *testing.T) {
 	s := shown(t)

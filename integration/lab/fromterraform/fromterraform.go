@@ -42,6 +42,7 @@ type Provider struct {
 // A Resource is one managed resource with all its values.
 type Resource struct {
 	Address string
+	Mode    string // managed; a data source is only read, and not shown here
 	Type    string
 	Values  Values
 }
@@ -102,7 +103,7 @@ type module struct {
 }
 
 func (m module) all() []Resource {
-	list := m.Resources
+	list := slices.DeleteFunc(slices.Clone(m.Resources), func(r Resource) bool { return r.Mode == "data" })
 	for _, c := range m.Children {
 		list = append(list, c.all()...)
 	}
