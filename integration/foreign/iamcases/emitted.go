@@ -19,6 +19,8 @@ import (
 	"carnet.dev/carnet/integration/lab/tour"
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
+	"carnet.dev/carnet/shared/exchange/destination/kinds/apply"
 	"carnet.dev/carnet/shared/trust"
 )
 
@@ -88,14 +90,14 @@ func rolesOf(folder catalog.Folder, op *catalog.Operator, name string) ([]*trust
 	if err != nil {
 		return nil, err
 	}
-	tenant, err := catalog.ParseTenant(name+".yaml", text)
+	tenant, err := kinds.All().Catalog().ParseTenant(name+".yaml", text)
 	if err != nil {
 		return nil, err
 	}
 	var all []*trust.Role
 	for destination := range tenant.Destinations {
 		for _, owner := range []exchange.Owner{exchange.ThirdParty, exchange.Operator, exchange.TenantSide} {
-			sheet, err := trust.For(op, trust.Ask{Tenant: tenant, Destination: destination, For: owner, WorkgroupID: "0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f"})
+			sheet, err := apply.All().Trust().For(op, trust.Ask{Tenant: tenant, Destination: destination, For: owner, Facts: map[string]string{"workgroup-id": "0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f"}})
 			if errors.Is(err, trust.ErrNothing) {
 				continue
 			}
