@@ -39,7 +39,13 @@ func principalARN() keys.Grammar {
 func Account() keys.Grammar {
 	return keys.Grammar{
 		Name: "the email of a service account", Example: "acme-share@acme-prod.iam.gserviceaccount.com",
-		Pattern: `^([a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9][a-z0-9.-]*\.iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))\.gserviceaccount\.com$`, Most: 320,
+		Pattern: `^([a-z][a-z0-9-]{4,}[a-z0-9]@[a-z0-9][a-z0-9.-]*\.iam|[a-z0-9][a-z0-9.-]*@(appspot|developer|cloudbuild|cloudservices))\.gserviceaccount\.com$`, Most: 320,
+		Refuses: func(s string) error {
+			if name, domain, _ := strings.Cut(s, "@"); len(name) > 30 && strings.HasSuffix(domain, ".iam.gserviceaccount.com") {
+				return fmt.Errorf("has a name of %d characters, and a service account's has 6 to 30", len(name))
+			}
+			return nil
+		},
 	}
 }
 
@@ -57,7 +63,15 @@ func provider() keys.Grammar {
 	return keys.Grammar{
 		Name:    "a provider's resource name with the project's number",
 		Example: "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
-		Pattern: `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{3}[a-z0-9-]+$`, Last: 32,
+		Pattern: `^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,}/providers/[a-z0-9-]{4,}$`,
+		Refuses: func(s string) error {
+			for _, part := range strings.Split(s, "/") {
+				if len(part) > 32 {
+					return fmt.Errorf("has the part %q, and a pool or a provider has 4 to 32 characters", part)
+				}
+			}
+			return nil
+		},
 	}
 }
 
