@@ -33,13 +33,18 @@ func Parse(text []byte) (Object, error) {
 	if !utf8.Valid(text) || !json.Valid(text) {
 		return nil, errors.New("it is no JSON, or more than one")
 	}
-	rest, isObject := bytes.CutPrefix(bytes.TrimSpace(text), []byte("{"))
+	text = bytes.TrimSpace(text)
+	rest, isObject := bytes.CutPrefix(text, []byte("{"))
 	if !isObject {
 		return nil, errors.New("it is no JSON object")
 	}
-	o := make(Object, 0, 8)
+	o, all := make(Object, 0, 8), string(text) // plain keys are parts of it
 	for raw, rest := cut(rest); raw[0] == '"'; raw, rest = cut(rest) {
-		key, err := String(raw)
+		end := len(text) - len(rest)
+		key, err := all[end-len(raw)+1:end-1], error(nil)
+		if strings.Contains(key, `\`) {
+			key, err = String(raw)
+		}
 		if err == nil {
 			err = o.check(key)
 		}
