@@ -140,7 +140,7 @@ func TestCloudAuthEntersThePool(t *testing.T) {
 // googleToken is an ID token of acme's account, as its runtime gets it.
 func googleToken(t *testing.T, d *deployment.Deployment, audience string) string {
 	t.Helper()
-	m := gcpid.ServiceAccount{Cloud: d.Google, Email: "carnet-t-acme@operator-prod.iam.gserviceaccount.com"}
+	m := gcpid.ServiceAccount{Cloud: d.Linker.GCP, Email: "carnet-t-acme@operator-prod.iam.gserviceaccount.com"}
 	id, err := m.Enter(d.Runtime)
 	if err != nil {
 		t.Fatal(err)

@@ -140,7 +140,7 @@ func (h here) look(ctx context.Context, l *looked, probe bool) error {
 		l.Said = broke.Err.Error()
 	}
 	l.mend(mend.Mender{Kinds: apply.All(), Operator: h.Operator, Tenant: t}, func() map[string]string {
-		ids, _ := lookUp(ctx, h.catalog, t, h.Operator) // what cannot be looked up keeps its placeholder
+		ids, _ := lookUp(ctx, h.catalog, t) // what cannot be looked up keeps its placeholder
 		return ids
 	})
 	return nil

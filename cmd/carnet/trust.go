@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/spf13/cobra"
 
 	"carnet.dev/carnet/shared/catalog"
@@ -180,7 +180,7 @@ func (o *trustOptions) filled(cmd *cobra.Command, op *catalog.Operator) (*trust.
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
 	defer cancel()
-	found, err := lookUp(ctx, o.catalog, o.ask.Tenant, op)
+	found, err := lookUp(ctx, o.catalog, o.ask.Tenant)
 	if err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the runtime could not be asked for the accounts' ids: %v\n", err)
 	}
@@ -194,7 +194,7 @@ func (o *trustOptions) filled(cmd *cobra.Command, op *catalog.Operator) (*trust.
 
 // lookUp asks for an ID token of the tenant's account, and of the runtime's own where it
 // is on Google Cloud: the subject of each is the account's numeric id.
-func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Operator) (map[string]string, error) {
+func lookUp(ctx context.Context, dir string, t *catalog.Tenant) (map[string]string, error) {
 	config, err := deployment.FromEnv()
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Oper
 		wrong = append(wrong, err)
 	}
 	if t.Identities.GCP != nil {
-		as, err := account(d, op, t.Identities.GCP).Enter(d.Runtime)
+		as, err := d.Linker.Account(*t.Identities.GCP, 0).Enter(d.Runtime)
 		ask(t.Identities.GCP.Email, as, err)
 	}
 	if own, ok := d.Runtime.(*gcpid.Identity); ok {
@@ -222,40 +222,19 @@ func lookUp(ctx context.Context, dir string, t *catalog.Tenant, op *catalog.Oper
 	return ids, errors.Join(wrong...)
 }
 
-func account(d *deployment.Deployment, op *catalog.Operator, a *catalog.ServiceAccount) gcpid.ServiceAccount {
-	entered := gcpid.ServiceAccount{Cloud: d.Google, Email: a.Email, Entry: gcpid.Entry(a.Entry)}
-	for _, p := range op.Providers {
-		if a.Provider != "" && p.Name != a.Provider || entered.Provider != nil {
-			continue
-		}
-		form := exchange.SignedCallerIdentity
-		if p.Kind == catalog.ProviderOIDC {
-			form = exchange.RS256
-		}
-		entered.Provider = d.Google.NewProvider(p.Name, form)
-	}
-	return entered
-}
-
 // subjectOf reads the subject of a token that Google has just given us. Its audience is
 // nobody's.
 func subjectOf(ctx context.Context, as exchange.Identity) (string, error) {
-	token, err := as.SubjectToken(ctx, exchange.RelyingParty{Audience: "https://carnet.invalid/trust", Accepts: []exchange.Form{exchange.RS256}})
+	given, err := as.SubjectToken(ctx, exchange.RelyingParty{Audience: "https://carnet.invalid/trust", Accepts: []exchange.Form{exchange.RS256}})
 	if err != nil {
 		return "", err
 	}
-	parts := strings.Split(token.Value.Reveal(), ".")
-	if len(parts) != 3 {
-		return "", errors.New("the answer is no JWT")
+	var claims jwt.Claims
+	token, err := jwt.ParseSigned(given.Value.Reveal(), []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil || token.UnsafeClaimsWithoutVerification(&claims) != nil || claims.Subject == "" {
+		return "", errors.New("the answer has no subject") // the parser's error may quote it
 	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	var claims struct {
-		Sub string `json:"sub"`
-	}
-	if err != nil || json.Unmarshal(text, &claims) != nil || claims.Sub == "" {
-		return "", errors.New("the answer has no subject")
-	}
-	return claims.Sub, nil
+	return claims.Subject, nil
 }
 
 func (o *trustOptions) print(w io.Writer, s *trust.Sheet) error {

@@ -26,7 +26,7 @@ func Kind() destination.Kind {
 }
 
 func answers() []cause.Rule {
-	return []cause.Rule{{Ops: "sqs", Means: []cause.Cause{{Code: "queue_missing", Side: cause.Far, Says: "there is no such queue"}}}}
+	return []cause.Rule{{Ops: "sqs", Means: []cause.Cause{cause.Far("queue_missing", "there is no such queue")}}}
 }
 
 // A Place is a queue and the role that may use it.

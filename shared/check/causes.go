@@ -20,72 +20,40 @@ type Cause struct {
 	At string `json:"-"`
 }
 
-// In this file a cause is made by whose it is to change, seen from the edge.
-func far(code, says string) cause.Cause { return cause.Cause{Code: code, Side: cause.Far, Says: says} }
-func near(code, says string) cause.Cause {
-	return cause.Cause{Code: code, Side: cause.Near, Says: says}
-}
-func ours(code, says string) cause.Cause {
-	return cause.Cause{Code: code, Side: cause.Ours, Says: says}
-}
-
 // The causes, by what has to change.
 var (
-	trustPolicy     = far("trust_policy", "the role does not let this identity in with this ExternalId or audience, or there is no such role")
-	callerPolicy    = near("caller_policy", "no policy of the identity that enters allows it to assume the role")
-	explicitDeny    = near("explicit_deny", "a policy of the identity that enters denies it")
-	roleDenies      = far("role_denies", "the role's trust policy denies it")
-	boundaryLimit   = near("permissions_boundary", "the permissions boundary of the identity that enters does not allow it")
-	organization    = near("organization_policy", "a policy of the organization (service control policy) forbids it")
-	theirOrg        = far("organization_policy_far", "a policy of the other side's organization (resource control policy) forbids it")
-	endpointPolicy  = ours("endpoint_policy", "the policy of the VPC endpoint that the call goes through does not allow it")
-	sessionDuration = far("session_duration", "the file's lifetime is longer than the role's MaxSessionDuration")
-	chainedDuration = ours("chained_duration", "a role that a role enters gives one hour at the most, and more was asked for")
-	malformed       = ours("malformed_policy", "the cloud does not read the session policy: the grant of the file is the likely reason")
-	packed          = ours("packed_policy", "the session policy is too large when packed: grant fewer prefixes")
-	regionOff       = far("region_disabled", "this Region's token service is switched off in the account")
-	ownExpired      = ours("session_expired", "the credentials that sign the call have expired, or were taken back")
-	ownInvalid      = ours("session_invalid", "the credentials that sign the call are none that AWS knows")
-	clockOff        = cause.Clock()
-	proofExpired    = ours("proof_expired", "the token that proves the identity had expired when it was shown: a clock is off")
-	proofUnknown    = far("issuer_unknown", "the account knows no such issuer")
-	proofAudience   = far("wrong_audience", "the token is for another audience than the account expects")
-	proofKeys       = ours("issuer_keys", "the cloud could not get the issuer's keys, or none of them signed the token")
-	issuerAway      = ours("issuer_unreachable", "the cloud could not reach the issuer of the token")
-	proofRejected   = ours("proof_rejected", "the issuer takes the token for no good, or for one that was taken back")
-	outboundOff     = near("outbound_disabled", "outbound identity federation is not switched on in the account of the role that proves itself")
-	outboundDenied  = near("outbound_not_allowed", "no policy lets the role have a token for this audience")
-	shortSession    = ours("session_too_short", "the token was asked to outlive the session that asks for it")
-	providerGone    = far("provider_missing", "there is no such pool or provider, or it was deleted")
-	providerOff     = far("provider_disabled", "the pool or its provider is disabled")
-	condition       = far("attribute_condition", "the provider's attribute condition does not hold for this identity")
-	otherAccount    = far("other_account", "the provider trusts another AWS account than the identity is of")
-	mapping         = far("mapping", "the provider maps this identity to more characters than fit")
-	mappingValue    = far("mapping_value", "the provider's mapping names what this identity's proof does not have")
-	wrongForm       = ours("wrong_form", "the provider takes another form of proof than carnet.yaml says")
-	awsRefused      = ours("aws_refused_proof", "AWS did not take the signed request that proves the identity")
-	passBinding     = far("pass_binding", "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation), or it is so new that it does not count yet")
-	tokenBinding    = far("token_binding", "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or it is so new that it does not count yet, or there is no such account")
-	idTokenBinding  = far("id_token_binding", "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or it is so new that it does not count yet, or there is no such account")
-	accountOff      = far("account_disabled", "the account is disabled")
-	accountGone     = far("account_missing", "there is no account of that email")
-	apiOff          = far("api_disabled", "the IAM Service Account Credentials API is not switched on in the project")
-	orgPolicy       = far("organization_constraint", "a constraint of the organization forbids it")
-	perimeter       = far("service_perimeter", "a service perimeter (VPC Service Controls) keeps the call out")
-	extension       = far("lifetime_extension", "tokens of more than an hour are not allowed for this account")
-	scope           = ours("insufficient_scope", "the runtime's own token has too narrow a scope")
-	tokenRefused    = ours("token_refused", "the token that was shown had expired, or its pool was disabled meanwhile")
-	boundary        = ours("access_boundary", "the cloud does not read the access boundary: the grant of the file is the likely reason")
-	noMetadata      = ours("runtime_identity", "the platform gives this process no credentials of the identity that carnet.yaml names")
-	secretGone      = ours("secret_missing", "there is no such secret, or it has no version")
-	secretDenied    = ours("secret_not_allowed", "the runtime may not read the secret")
-	secretAPI       = ours("secret_api_disabled", "the Secret Manager API is not switched on in the project")
-	secretKey       = ours("secret_key", "the secret cannot be decrypted: the runtime may not use its KMS key")
-	throttled       = ours("throttled", "the cloud asks for fewer requests")
-	away            = ours("unavailable", "the cloud gave no useful answer")
-	deadline        = ours("deadline", "no answer came in time: the host cannot be reached, or is slow")
-	file            = ours("file", "the tenant's file asks for what cannot be from this runtime")
-	other           = far("unknown", "the cloud refused in a way that is in no list of carnet's")
+	trustPolicy    = cause.Far("trust_policy", "the role does not let this identity in with this ExternalId or audience, or there is no such role")
+	callerPolicy   = cause.Near("caller_policy", "no policy of the identity that enters allows it to assume the role")
+	theirOrg       = cause.Far("organization_policy_far", "a policy of the other side's organization (resource control policy) forbids it")
+	malformed      = cause.Ours("malformed_policy", "the cloud does not read the session policy: the grant of the file is the likely reason")
+	regionOff      = cause.Far("region_disabled", "this Region's token service is switched off in the account")
+	ownExpired     = cause.Ours("session_expired", "the credentials that sign the call have expired, or were taken back")
+	ownInvalid     = cause.Ours("session_invalid", "the credentials that sign the call are none that AWS knows")
+	clockOff       = cause.Clock()
+	proofExpired   = cause.Ours("proof_expired", "the token that proves the identity had expired when it was shown: a clock is off")
+	proofUnknown   = cause.Far("issuer_unknown", "the account knows no such issuer")
+	proofAudience  = cause.Far("wrong_audience", "the token is for another audience than the account expects")
+	proofKeys      = cause.Ours("issuer_keys", "the cloud could not get the issuer's keys, or none of them signed the token")
+	issuerAway     = cause.Ours("issuer_unreachable", "the cloud could not reach the issuer of the token")
+	proofRejected  = cause.Ours("proof_rejected", "the issuer takes the token for no good, or for one that was taken back")
+	providerGone   = cause.Far("provider_missing", "there is no such pool or provider, or it was deleted")
+	condition      = cause.Far("attribute_condition", "the provider's attribute condition does not hold for this identity")
+	mappingValue   = cause.Far("mapping_value", "the provider's mapping names what this identity's proof does not have")
+	awsRefused     = cause.Ours("aws_refused_proof", "AWS did not take the signed request that proves the identity")
+	idTokenBinding = cause.Far("id_token_binding", "no binding lets this identity have the account's ID token (iam.serviceAccounts.getOpenIdToken), or it is so new that it does not count yet, or there is no such account")
+	accountOff     = cause.Far("account_disabled", "the account is disabled")
+	apiOff         = cause.Far("api_disabled", "the IAM Service Account Credentials API is not switched on in the project")
+	perimeter      = cause.Far("service_perimeter", "a service perimeter (VPC Service Controls) keeps the call out")
+	boundary       = cause.Ours("access_boundary", "the cloud does not read the access boundary: the grant of the file is the likely reason")
+	noMetadata     = cause.Ours("runtime_identity", "the platform gives this process no credentials of the identity that carnet.yaml names")
+	secretGone     = cause.Ours("secret_missing", "there is no such secret, or it has no version")
+	secretDenied   = cause.Ours("secret_not_allowed", "the runtime may not read the secret")
+	secretKey      = cause.Ours("secret_key", "the secret cannot be decrypted: the runtime may not use its KMS key")
+	throttled      = cause.Ours("throttled", "the cloud asks for fewer requests")
+	away           = cause.Ours("unavailable", "the cloud gave no useful answer")
+	deadline       = cause.Ours("deadline", "no answer came in time: the host cannot be reached, or is slow")
+	file           = cause.Ours("file", "the tenant's file asks for what cannot be from this runtime")
+	other          = cause.Far("unknown", "the cloud refused in a way that is in no list of carnet's")
 )
 
 const passPermission = "iam.serviceAccounts.implicitDelegation"
@@ -108,21 +76,21 @@ var rules = []cause.Rule{
 	on("platform", "", "", noMetadata),
 
 	on("sts:AssumeRole", "AccessDenied", "no identity-based policy", callerPolicy),
-	on("sts:AssumeRole", "AccessDenied", "explicit deny in an identity-based policy", explicitDeny),
-	on("sts:AssumeRole", "AccessDenied", "permissions boundary", boundaryLimit),
+	on("sts:AssumeRole", "AccessDenied", "explicit deny in an identity-based policy", cause.Near("explicit_deny", "a policy of the identity that enters denies it")),
+	on("sts:AssumeRole", "AccessDenied", "permissions boundary", cause.Near("permissions_boundary", "the permissions boundary of the identity that enters does not allow it")),
 	on("sts:AssumeRole", "AccessDenied", "session policy", callerPolicy),
-	on("sts:AssumeRole", "AccessDenied", "service control policy", organization),
+	on("sts:AssumeRole", "AccessDenied", "service control policy", cause.Near("organization_policy", "a policy of the organization (service control policy) forbids it")),
 	on("sts:AssumeRole", "AccessDenied", "resource control policy", theirOrg),
-	on("sts:AssumeRole", "AccessDenied", "VPC endpoint policy", endpointPolicy),
-	on("sts:AssumeRole", "AccessDenied", "explicit deny in the role trust policy", roleDenies),
+	on("sts:AssumeRole", "AccessDenied", "VPC endpoint policy", cause.Ours("endpoint_policy", "the policy of the VPC endpoint that the call goes through does not allow it")),
+	on("sts:AssumeRole", "AccessDenied", "explicit deny in the role trust policy", cause.Far("role_denies", "the role's trust policy denies it")),
 	on("sts:AssumeRole", "AccessDenied", "no role trust policy", trustPolicy),
 	on("sts:AssumeRoleWithWebIdentity", "AccessDenied", "", trustPolicy, theirOrg),
 	on("sts:AssumeRole", "AccessDenied", "", trustPolicy, callerPolicy),
-	on("sts:", "ValidationError", "role chaining", chainedDuration),
-	on("sts:", "ValidationError", "MaxSessionDuration", sessionDuration),
+	on("sts:", "ValidationError", "role chaining", cause.Ours("chained_duration", "a role that a role enters gives one hour at the most, and more was asked for")),
+	on("sts:", "ValidationError", "MaxSessionDuration", cause.Far("session_duration", "the file's lifetime is longer than the role's MaxSessionDuration")),
 	on("sts:", "ValidationError", "", malformed),
 	on("sts:", "MalformedPolicyDocument", "", malformed),
-	on("sts:", "PackedPolicyTooLarge", "", packed),
+	on("sts:", "PackedPolicyTooLarge", "", cause.Ours("packed_policy", "the session policy is too large when packed: grant fewer prefixes")),
 	on("sts:", "RegionDisabledException", "", regionOff),
 	on("sts:", "OptInRequired", "", regionOff),
 	on("sts:AssumeRoleWithWebIdentity", "ExpiredToken", "", proofExpired),
@@ -140,18 +108,18 @@ var rules = []cause.Rule{
 	on("sts:", "InvalidIdentityToken", "", proofRejected, clockOff),
 	on("sts:", "IDPRejectedClaim", "", proofRejected),
 	on("sts:", "IDPCommunicationError", "", issuerAway),
-	on("sts:GetWebIdentityToken", "OutboundWebIdentityFederationDisabled", "", outboundOff),
-	on("sts:GetWebIdentityToken", "SessionDurationEscalation", "", shortSession),
-	on("sts:GetWebIdentityToken", "AccessDenied", "", outboundDenied),
+	on("sts:GetWebIdentityToken", "OutboundWebIdentityFederationDisabled", "", cause.Near("outbound_disabled", "outbound identity federation is not switched on in the account of the role that proves itself")),
+	on("sts:GetWebIdentityToken", "SessionDurationEscalation", "", cause.Ours("session_too_short", "the token was asked to outlive the session that asks for it")),
+	on("sts:GetWebIdentityToken", "AccessDenied", "", cause.Near("outbound_not_allowed", "no policy lets the role have a token for this audience")),
 
 	on("sts.token (access boundary)", "", "", boundary),
-	on("sts.token", "invalid_target", "", providerOff, providerGone),
+	on("sts.token", "invalid_target", "", cause.Far("provider_disabled", "the pool or its provider is disabled"), providerGone),
 	on("sts.token", "unauthorized_client", "attribute condition", condition),
-	on("sts.token", "unauthorized_client", "", otherAccount, condition),
-	on("sts.token", "invalid_request", "bytes limit", mapping),
+	on("sts.token", "unauthorized_client", "", cause.Far("other_account", "the provider trusts another AWS account than the identity is of"), condition),
+	on("sts.token", "invalid_request", "bytes limit", cause.Far("mapping", "the provider maps this identity to more characters than fit")),
 	on("sts.token", "invalid_request", "Could not obtain a value", mappingValue),
 	on("sts.token", "invalid_request", "must not be empty", mappingValue),
-	on("sts.token", "invalid_request", "subject_token_type", wrongForm),
+	on("sts.token", "invalid_request", "subject_token_type", cause.Ours("wrong_form", "the provider takes another form of proof than carnet.yaml says")),
 	on("sts.token", "invalid_request", "audience", providerGone),
 	on("sts.token", "invalid_grant", "AWS response of type ExpiredToken", ownExpired),
 	on("sts.token", "invalid_grant", "AWS response of type SignatureDoesNotMatch", clockOff, ownInvalid),
@@ -165,24 +133,24 @@ var rules = []cause.Rule{
 	on("sts.token", "invalid_grant", "", awsRefused),
 
 	on("iamcredentials", "SERVICE_DISABLED", "", apiOff),
-	on("iamcredentials", "", "constraints/iam.allowServiceAccountCredentialLifetimeExtension", extension),
-	on("iamcredentials", "", "constraints/", orgPolicy),
+	on("iamcredentials", "", "constraints/iam.allowServiceAccountCredentialLifetimeExtension", cause.Far("lifetime_extension", "tokens of more than an hour are not allowed for this account")),
+	on("iamcredentials", "", "constraints/", cause.Far("organization_constraint", "a constraint of the organization forbids it")),
 	on("iamcredentials", "PERMISSION_DENIED", "vpcServiceControlsUniqueIdentifier", perimeter),
 	on("iamcredentials", "FAILED_PRECONDITION", "", accountOff),
-	on("iamcredentials", "NOT_FOUND", "", accountGone),
-	on("iamcredentials", "PERMISSION_DENIED", "scopes", scope),
-	on("iamcredentials", "PERMISSION_DENIED", passPermission, passBinding),
+	on("iamcredentials", "NOT_FOUND", "", cause.Far("account_missing", "there is no account of that email")),
+	on("iamcredentials", "PERMISSION_DENIED", "scopes", cause.Ours("insufficient_scope", "the runtime's own token has too narrow a scope")),
+	on("iamcredentials", "PERMISSION_DENIED", passPermission, cause.Far("pass_binding", "no binding lets this identity pass through the account (iam.serviceAccounts.implicitDelegation), or it is so new that it does not count yet")),
 	on("iamcredentials", "PERMISSION_DENIED", "iam.serviceAccounts.getOpenIdToken", idTokenBinding),
 	on("iamcredentials.generateIdToken", "PERMISSION_DENIED", "", idTokenBinding),
-	on("iamcredentials", "PERMISSION_DENIED", "", tokenBinding),
-	on("iamcredentials", "UNAUTHENTICATED", "", tokenRefused),
+	on("iamcredentials", "PERMISSION_DENIED", "", cause.Far("token_binding", "no binding lets this identity have the account's access token (iam.serviceAccounts.getAccessToken), or it is so new that it does not count yet, or there is no such account")),
+	on("iamcredentials", "UNAUTHENTICATED", "", cause.Ours("token_refused", "the token that was shown had expired, or its pool was disabled meanwhile")),
 
 	on("secretsmanager:", "ResourceNotFoundException", "", secretGone),
 	on("secretsmanager:", "InvalidRequestException", "", secretGone),
 	on("secretsmanager:", "DecryptionFailure", "", secretKey),
 	on("secretsmanager:", "AccessDenied", "KMS", secretKey),
 	on("secretsmanager:", "AccessDenied", "", secretDenied),
-	on("secretmanager.", "SERVICE_DISABLED", "", secretAPI),
+	on("secretmanager.", "SERVICE_DISABLED", "", cause.Ours("secret_api_disabled", "the Secret Manager API is not switched on in the project")),
 	on("secretmanager.", "NOT_FOUND", "", secretGone),
 	on("secretmanager.", "FAILED_PRECONDITION", "", secretGone),
 	on("secretmanager.", "PERMISSION_DENIED", "", secretDenied, secretGone),
@@ -231,7 +199,7 @@ func (d diagnosis) means(e *exchange.EdgeError) []cause.Cause {
 // places are where a cause is to be changed: a run of accounts may have it at any of them.
 func places(k cause.Cause, e *exchange.EdgeError) []string {
 	switch {
-	case k.Side == cause.Near:
+	case k.Side == cause.NearSide:
 		return []string{e.Edge.From}
 	case ofAny(k):
 		return append(slices.Clone(e.Edge.Via), e.Edge.To)
@@ -240,7 +208,7 @@ func places(k cause.Cause, e *exchange.EdgeError) []string {
 }
 
 func ownerAt(k cause.Cause, at string, ownerOf func(string) exchange.Owner) exchange.Owner {
-	if k.Side == cause.Ours {
+	if k.Side == cause.OurSide {
 		return exchange.Operator
 	}
 	return cmp.Or(ownerOf(at), exchange.Operator)

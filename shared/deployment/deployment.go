@@ -85,7 +85,7 @@ type Deployment struct {
 	Broker   *exchange.Broker
 	Operator *catalog.Operator
 	Runtime  exchange.Identity
-	Google   *gcpid.Cloud // as this process reaches it
+	Linker   *destination.Linker // of tenants, as this process reaches the clouds
 	Check    *check.Checker
 	Handler  http.Handler // of the API
 	Schedule *schedule.Runner
@@ -152,7 +152,7 @@ func (c Config) assemble(source source, linker *destination.Linker) *Deployment 
 	d := &Deployment{
 		Operator: linker.Operator,
 		Runtime:  linker.Runtime,
-		Google:   linker.GCP,
+		Linker:   linker,
 		http:     c.HTTP,
 		sts:      linker.AWS.Host("sts"),
 	}

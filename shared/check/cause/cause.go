@@ -8,9 +8,9 @@ package cause
 type Side int
 
 const (
-	Far  Side = iota // the owner of what is entered
-	Near             // the owner of who enters
-	Ours             // the operator
+	FarSide  Side = iota // the owner of what is entered
+	NearSide             // the owner of who enters
+	OurSide              // the operator
 )
 
 // A Cause is one thing that a failure can mean.
@@ -19,6 +19,15 @@ type Cause struct {
 	Side Side
 	Says string // what is wrong, without anybody's name
 }
+
+// Far is a cause that the owner of what is entered changes.
+func Far(code, says string) Cause { return Cause{code, FarSide, says} }
+
+// Near is a cause that the owner of who enters changes.
+func Near(code, says string) Cause { return Cause{code, NearSide, says} }
+
+// Ours is a cause that the operator changes.
+func Ours(code, says string) Cause { return Cause{code, OurSide, says} }
 
 // A Rule says what an answer means.
 type Rule struct {
@@ -29,4 +38,4 @@ type Rule struct {
 }
 
 // Clock is the cause that both clouds and every signed login have.
-func Clock() Cause { return Cause{"clock", Ours, "this process's clock is off"} }
+func Clock() Cause { return Ours("clock", "this process's clock is off") }

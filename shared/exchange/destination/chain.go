@@ -28,13 +28,13 @@ func (l *Linker) lead(t *catalog.Tenant, d *catalog.Destination) exchange.Chain 
 	case ids.GCP == nil || end.ServiceAccount != nil && end.ServiceAccount.Provider != "" && ids.AWS != nil:
 		return exchange.Chain{l.role(*ids.AWS, 0)} // a customer's own pool is entered from the role
 	case ids.AWS == nil:
-		return exchange.Chain{l.account(*ids.GCP, 0)}
+		return exchange.Chain{l.Account(*ids.GCP, 0)}
 	}
 	return l.leadOfBoth(ids, end)
 }
 
 func (l *Linker) leadOfBoth(ids catalog.Identities, end catalog.End) exchange.Chain {
-	role, account := l.role(*ids.AWS, 0), l.account(*ids.GCP, 0)
+	role, account := l.role(*ids.AWS, 0), l.Account(*ids.GCP, 0)
 	_, onAWS := l.Runtime.(*awsid.Identity)
 	toAWS, toGCP := end.Role != nil, end.ServiceAccount != nil
 	switch {
@@ -54,7 +54,7 @@ func (l *Linker) last(d *catalog.Destination) exchange.Chain {
 	case end.Role != nil:
 		return exchange.Chain{l.role(*end.Role, d.Lifetime)}
 	case end.ServiceAccount != nil:
-		return exchange.Chain{l.account(*end.ServiceAccount, d.Lifetime)}
+		return exchange.Chain{l.Account(*end.ServiceAccount, d.Lifetime)}
 	}
 	return nil
 }
@@ -63,14 +63,15 @@ func (l *Linker) principal(link catalog.ChainLink) exchange.Principal {
 	if link.Role != nil {
 		return l.role(*link.Role, 0)
 	}
-	return l.account(*link.ServiceAccount, 0)
+	return l.Account(*link.ServiceAccount, 0)
 }
 
 func (l *Linker) role(r catalog.Role, lifetime time.Duration) awsid.Role {
 	return awsid.Role{Cloud: l.AWS, ARN: r.ARN, ExternalID: r.ExternalID, NextExternalID: r.NextExternalID, Lifetime: lifetime}
 }
 
-func (l *Linker) account(a catalog.ServiceAccount, lifetime time.Duration) gcpid.ServiceAccount {
+// Account is a service account as this process enters it.
+func (l *Linker) Account(a catalog.ServiceAccount, lifetime time.Duration) gcpid.ServiceAccount {
 	return gcpid.ServiceAccount{
 		Cloud: l.GCP, Email: a.Email, Entry: gcpid.Entry(a.Entry), Lifetime: lifetime,
 		Provider: l.provider(a.Provider),

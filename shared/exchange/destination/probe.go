@@ -133,7 +133,7 @@ func (l *Linker) accountProbes(a *catalog.ServiceAccount, others []Other) []Prob
 	var list []Probe
 	for _, o := range others {
 		list = append(list, Probe{Name: "as " + o.Name, As: o.Identity.Principal(), At: a.Email, Attempt: func(ctx context.Context) error {
-			to, err := l.account(*a, 0).Enter(o.Identity)
+			to, err := l.Account(*a, 0).Enter(o.Identity)
 			if err != nil {
 				return err
 			}

@@ -269,8 +269,8 @@ func env(c *exchange.Credential) [][2]string {
 
 // answers are the errors of each operation in its API reference.
 func answers() []cause.Rule {
-	gone := cause.Cause{Code: "database_missing", Side: cause.Far, Says: "there is no such cluster or workgroup, or it is not available"}
-	denied := cause.Cause{Code: "login_not_allowed", Side: cause.Far, Says: "the role may not ask for this login"}
+	gone := cause.Far("database_missing", "there is no such cluster or workgroup, or it is not available")
+	denied := cause.Far("login_not_allowed", "the role may not ask for this login")
 	return []cause.Rule{
 		{Ops: "redshift", Code: "AccessDenied", Means: []cause.Cause{denied}},
 		{Ops: "redshift", Code: "UnauthorizedOperation", Means: []cause.Cause{denied}},

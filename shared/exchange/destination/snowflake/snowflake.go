@@ -223,11 +223,10 @@ func env(c *exchange.Credential) [][2]string {
 // https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting, gosnowflake's errors.go
 func answers() []cause.Rule {
 	const op = "snowflake.login"
-	far := func(code, says string) cause.Cause { return cause.Cause{Code: code, Side: cause.Far, Says: says} }
 	return []cause.Rule{
-		{Ops: op, Code: "390201", Means: []cause.Cause{{Code: "snowflake_account", Side: cause.Ours, Says: "there is no such Snowflake account at this host"}}},
-		{Ops: op, Code: "390422", Means: []cause.Cause{far("network_policy", "a network policy of the Snowflake account refuses the address that the call comes from")}},
-		{Ops: op, Code: "390144", Means: []cause.Cause{far("key_unknown", "the Snowflake user does not know the public key, or is not there"), cause.Clock()}},
-		{Ops: op, Means: []cause.Cause{far("user_unknown", "the Snowflake user does not know this identity with this audience, is disabled, or is not there")}},
+		{Ops: op, Code: "390201", Means: []cause.Cause{cause.Ours("snowflake_account", "there is no such Snowflake account at this host")}},
+		{Ops: op, Code: "390422", Means: []cause.Cause{cause.Far("network_policy", "a network policy of the Snowflake account refuses the address that the call comes from")}},
+		{Ops: op, Code: "390144", Means: []cause.Cause{cause.Far("key_unknown", "the Snowflake user does not know the public key, or is not there"), cause.Clock()}},
+		{Ops: op, Means: []cause.Cause{cause.Far("user_unknown", "the Snowflake user does not know this identity with this audience, is disabled, or is not there")}},
 	}
 }
