@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"cloud.google.com/go/bigquery"
@@ -113,9 +114,7 @@ func TestBigQueryGrantsThroughGooglesClient(t *testing.T) {
 		grant                 exchange.Grant
 		insert, create, reads bool
 	}{
-		"all": {exchange.Grant{}, true, true, true},
-		// No method lists the scope bigquery.readonly, so a token of it alone reads nothing.
-		"read":  {exchange.Grant{Access: exchange.Read}, false, false, false},
+		"all":   {exchange.Grant{}, true, true, true},
 		"write": {exchange.Grant{Access: exchange.Write}, true, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,4 +164,34 @@ func openBigQuery(t *testing.T, l *lab.Lab, cred *exchange.Credential) *bigquery
 	}
 	t.Cleanup(func() { client.Close() })
 	return client
+}
+
+// TestReadingBigQueryIsTheAccountsGrant: a client's query calls jobs.insert, which takes no scope
+// that only reads. So a destination that is read has a token that queries, the dataset's binding
+// says that it does no more, and a request that would narrow to reading is told so.
+func TestReadingBigQueryIsTheAccountsGrant(t *testing.T) {
+	w := sampleWorld(t)
+	for i, b := range w.Google.Projects["acme-prod"].Datasets["shared"].Bindings {
+		if b.Role == "roles/bigquery.dataEditor" {
+			w.Google.Projects["acme-prod"].Datasets["shared"].Bindings[i].Role = "roles/bigquery.dataViewer"
+		}
+	}
+	l, dir := labOf(t, w)
+	_, err := deploy(t, l, "gcp", dir).Broker.Vend(t.Context(), exchange.Request{
+		Caller: exchange.Console, Tenant: "acme", Destination: "warehouse", Grant: exchange.Grant{Access: exchange.Read},
+	})
+	if !errors.Is(err, exchange.ErrBadRequest) || !strings.Contains(err.Error(), "no scope of BigQuery's narrows a token to reading") {
+		t.Errorf("narrowing to reading: %v", err)
+	}
+	change(t, dir, "acme", "dataset: shared\n    access: read_write", "dataset: shared\n    access: read")
+	client := openBigQuery(t, l, narrowed(t, l, "gcp", dir, "warehouse", exchange.Grant{}))
+	tryAll(t, []operation{
+		{"query", func(ctx context.Context) error {
+			_, err := client.Query("select 1").Read(ctx)
+			return err
+		}, true},
+		{"make a table", func(ctx context.Context) error {
+			return client.Dataset("shared").Table("made").Create(ctx, &bigquery.TableMetadata{Schema: greetings()})
+		}, false},
+	})
 }

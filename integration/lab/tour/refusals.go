@@ -122,8 +122,8 @@ func (t *Tour) refuse(ctx context.Context, r refusal) (Row, error) {
 	}
 	start := time.Now()
 	grant := exchange.Grant{}
-	if narrows(row.Kind) && r.misuse == nil {
-		grant.Access = exchange.Read
+	if r.misuse == nil {
+		grant = less(row.Kind)
 	}
 	cred, err := t.ask(ctx, d, r, grant)
 	row.Millis = float64(time.Since(start).Microseconds()) / 1000

@@ -173,9 +173,7 @@ func (t *Tour) vend(ctx context.Context, d *function, runtime, tenant, dest stri
 	if err != nil {
 		return row, nil
 	}
-	if narrows(row.Kind) {
-		req.Grant = exchange.Grant{Access: exchange.Read}
-	}
+	req.Grant = less(row.Kind)
 	if _, err := d.client.Vend(ctx, req); err != nil {
 		row.outcome(err, d.last())
 		return row, nil
@@ -189,8 +187,17 @@ func (t *Tour) vend(ctx context.Context, d *function, runtime, tenant, dest stri
 	return row, nil
 }
 
-// narrows: what a login may do is granted in the database, not here.
-func narrows(kind string) bool { return kind != "redshift" && kind != "snowflake" }
+// less is a grant that a kind can narrow to: what a login may do is granted in the database, and
+// what a token of BigQuery's may read, on its dataset.
+func less(kind string) exchange.Grant {
+	switch kind {
+	case "s3", "gcs":
+		return exchange.Grant{Access: exchange.Read}
+	case "bigquery":
+		return exchange.Grant{Access: exchange.Write}
+	}
+	return exchange.Grant{}
+}
 
 func newRow(ctx context.Context, d *function, runtime, tenant, dest string) (Row, error) {
 	row := Row{Attempt: "vend, write and read", Runtime: runtime, Tenant: tenant, Destination: dest, Expected: vended}

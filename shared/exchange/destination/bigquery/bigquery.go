@@ -1,11 +1,13 @@
 // Package bigquery is the kind of place bigquery: a dataset, which a service account of the
 // customer's may use.
 //
-// Google has no access boundary for BigQuery. What narrows a token is its scope, and what bounds
-// it is the account, which must be granted that one dataset and nothing else.
+// Google has no access boundary for BigQuery, and no scope with which a token can query and no
+// more. What bounds a token is the account, which must be granted that one dataset and nothing else.
 package bigquery
 
 import (
+	"fmt"
+
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
 	"carnet.dev/carnet/shared/exchange"
@@ -53,25 +55,24 @@ func (p *Place) About() catalog.About {
 func (p *Place) Link(at destination.At) (destination.Linked, error) {
 	place := map[string]string{"project": p.Project, "dataset": p.Dataset}
 	return at.Tokens(Name, place, func(grant exchange.Grant) (gcpid.Ask, error) {
-		scopes := scopes(grant.Access)
-		if scopes == nil {
-			return gcpid.Ask{}, destination.Nothing(p.Project + "." + p.Dataset)
-		}
-		return gcpid.Ask{Scopes: scopes}, nil
+		scope, err := p.scope(grant.Access)
+		return gcpid.Ask{Scopes: []string{scope}}, err
 	}), nil
 }
 
-// scopes: insertdata streams rows in and does nothing else; load jobs and
-// queries that write need read_write.
-// https://developers.google.com/identity/protocols/oauth2/scopes#bigquery
-func scopes(a exchange.Access) []string {
-	switch a {
-	case exchange.Read:
-		return []string{"https://www.googleapis.com/auth/bigquery.readonly"}
-	case exchange.Write:
-		return []string{"https://www.googleapis.com/auth/bigquery.insertdata"}
-	case exchange.ReadWrite:
-		return []string{"https://www.googleapis.com/auth/bigquery"}
+// scope: insertdata streams rows in and does nothing else. Whatever queries needs the whole scope,
+// since jobs.insert, which every client's query calls, takes no narrower one, bigquery.readonly
+// included. So reading is what the account may do, and no request can narrow to it.
+// https://bigquery.googleapis.com/discovery/v1/apis/bigquery/v2/rest
+// https://github.com/googleapis/google-cloud-go/issues/4412
+func (p *Place) scope(a exchange.Access) (string, error) {
+	switch {
+	case a == exchange.Write:
+		return "https://www.googleapis.com/auth/bigquery.insertdata", nil
+	case a == "":
+		return "", destination.Nothing(p.Project + "." + p.Dataset)
+	case a != p.Access:
+		return "", fmt.Errorf("%w: no scope of BigQuery's narrows a token to reading: ask for write, or for no grant", exchange.ErrBadRequest)
 	}
-	return nil
+	return "https://www.googleapis.com/auth/bigquery", nil
 }
