@@ -93,7 +93,7 @@ func Project() keys.Grammar {
 func Secret() keys.Grammar {
 	return keys.Grammar{
 		Name: "a secret's name", Example: "projects/operator-prod/secrets/acme-key/versions/latest",
-		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+|projects/[a-z0-9:.-]+/secrets/[A-Za-z0-9_-]+/versions/(latest|[0-9]+))$`,
+		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9:.-]+/secrets/[A-Za-z0-9_-]+/versions/(latest|[0-9]+))$`,
 	}
 }
 
@@ -101,7 +101,7 @@ func Secret() keys.Grammar {
 func delivered() keys.Grammar {
 	return keys.Grammar{
 		Name: "the ARN of a secret of Secrets Manager, or a secret of Secret Manager", Example: "arn:aws:secretsmanager:eu-west-1:111122223333:secret:NAME-AbCdEf, or projects/P/secrets/NAME",
-		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9-]+/secrets/[A-Za-z0-9_-]+)$`, Most: 512,
+		Pattern: `^(arn:aws(-cn|-us-gov)?:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}|projects/[a-z0-9:.-]+/secrets/[A-Za-z0-9_-]+)$`, Most: 512,
 	}
 }
 

@@ -136,7 +136,7 @@ func TestWhatAnAWSAccountApplies(t *testing.T) {
 	says("a cluster that is looked up", question{tenant: shared, destination: "marts"}, []string{"redshift:DescribeClusters", "dbname:dw/dev"}, "dbuser", "redshift-data")
 	users := onAWS + "destinations:\n" + marts + ", cluster: dw, host: dw.x.eu-west-1.redshift.amazonaws.com, user: loader, groups: [writers], create_user: true}\n"
 	says("a user, made, in a group", question{tenant: users, destination: "marts"}, []string{"dbuser:dw/loader", "redshift:CreateClusterUser", "dbgroup:dw/writers", `GRANT USAGE ON SCHEMA \"public\" TO GROUP \"writers\";`}, "DescribeClusters", "CREATE USER")
-	says("the Data API at a workgroup", question{tenant: onAWS + "destinations:\n" + marts + ", workgroup: wg, login: data_api}\n", destination: "marts"}, []string{"redshift-serverless:GetCredentials", "ID-OF-WORKGROUP-wg", "statement-owner-iam-userid"}, "workgroup/*")
+	says("the Data API at a workgroup", question{tenant: onAWS + "destinations:\n" + marts + ", workgroup: wg-1, login: data_api}\n", destination: "marts"}, []string{"redshift-serverless:GetCredentials", "ID-OF-WORKGROUP-wg", "statement-owner-iam-userid"}, "workgroup/*")
 
 }
 

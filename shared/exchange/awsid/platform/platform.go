@@ -5,6 +5,7 @@ package platform
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -67,11 +68,11 @@ func allowedContainerEndpoint(endpoint string) error {
 	if err != nil {
 		return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL: %w", err)
 	}
-	switch u.Hostname() {
-	case "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "127.0.0.1", "::1":
+	host, ip := u.Hostname(), net.ParseIP(u.Hostname())
+	switch {
+	case u.Scheme == "https", host == "localhost", ip != nil && ip.IsLoopback():
 		return nil
-	}
-	if u.Scheme == "https" {
+	case host == "169.254.170.2", host == "169.254.170.23", host == "fd00:ec2::23":
 		return nil
 	}
 	return fmt.Errorf("AWS_CONTAINER_CREDENTIALS_FULL_URI points at %s: use https, or the container endpoint of ECS or EKS", u.Host)

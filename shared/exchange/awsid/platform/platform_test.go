@@ -45,6 +45,8 @@ func TestCredentials(t *testing.T) {
 		"Lambda": {env: map[string]string{"AWS_ACCESS_KEY_ID": "ASIALAMBDA", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}, key: "ASIALAMBDA"},
 		"EKS Pod Identity": {env: map[string]string{
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI": agent.URL, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": file}, key: "ASIAPOD"},
+		"an agent by loopback's name": {env: map[string]string{
+			"AWS_CONTAINER_CREDENTIALS_FULL_URI": strings.Replace(agent.URL, "127.0.0.1", "localhost", 1), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": file}, key: "ASIAPOD"},
 		"a long-lived key":       {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIAUSER", "AWS_SECRET_ACCESS_KEY": "s"}, refuse: "AWS_SESSION_TOKEN must be set"},
 		"an agent elsewhere":     {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/"}, refuse: "use https"},
 		"a token without a role": {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": file}, refuse: "AWS_ROLE_ARN is not"},

@@ -71,12 +71,12 @@ const (
 
 func placeKeys() keys.Set {
 	cluster := keys.Set{
-		keys.Text("cluster", func(p *Place) *string { return &p.Cluster }, home()).Says("A provisioned cluster."),
+		keys.Text("cluster", func(p *Place) *string { return &p.Cluster }, home(`^[a-z][a-z0-9-]*$`, 63)).Says("A provisioned cluster."),
 		keys.Text("user", func(p *Place) *string { return &p.User }, inDatabase("user")).Optional().Says("A database user. Without it the user is the role's own, IAMR:ROLE."),
 		keys.List("groups", func(p *Place) *[]string { return &p.Groups }, inDatabase("group")).Flagged("group").Optional().Says("Groups that the user joins for the session."),
 		keys.Flag("create_user", func(p *Place) *bool { return &p.CreateUser }).Says("`true`: the user is made where there is none."),
 	}
-	workgroup := keys.Set{keys.Text("workgroup", func(p *Place) *string { return &p.Workgroup }, home()).Says("A serverless workgroup. Its user is the role's own, IAMR:ROLE.")}
+	workgroup := keys.Set{keys.Text("workgroup", func(p *Place) *string { return &p.Workgroup }, home(`^[a-z0-9-]{3,}$`, 64)).Says("A serverless workgroup. Its user is the role's own, IAMR:ROLE.")}
 	return keys.Set{
 		catalog.RoleAt(func(p *Place) *catalog.Role { return &p.Role }),
 		keys.Text("region", func(p *Place) *string { return &p.Region }, catalog.Region()).Says("The AWS Region of the cluster or workgroup."),
@@ -105,16 +105,22 @@ func (p *Place) dataAPIAlone() error {
 	return nil
 }
 
+// home is a cluster's name, or a workgroup's, which may begin with a digit.
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_CreateCluster.html
-func home() keys.Grammar {
-	return keys.Grammar{Name: "the name of a cluster or workgroup", Example: "acme-warehouse", Pattern: `^[a-z][a-z0-9-]*$`, Most: 63}
+// https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_CreateWorkgroup.html
+func home(pattern string, most int) keys.Grammar {
+	return keys.Grammar{Name: "the name of a cluster or workgroup", Example: "acme-warehouse", Pattern: pattern, Most: most}
 }
 
-// inDatabase: 1 to 64 characters that begin with a letter or underscore, for databases,
-// users and groups; nothing that a policy's resource would read as a wildcard or another name.
+// inDatabase: 1 to 64 characters that begin with a letter, for databases, users and groups, which
+// are in lower case; nothing that a policy's resource would read as a wildcard or another name.
 // https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentials.html
 func inDatabase(what string) keys.Grammar {
-	return keys.Grammar{Name: "the name of a " + what, Example: map[string]string{"database": "analytics"}[what], Pattern: `^[A-Za-z_][A-Za-z0-9_.@+-]*$`, Most: 64}
+	g := keys.Grammar{Name: "the name of a " + what, Example: "analytics", Pattern: `^[A-Za-z][A-Za-z0-9_.@+-]*$`, Most: 64}
+	if what == "group" {
+		g.Pattern = `^[a-z][a-z0-9_.@+-]*$`
+	}
+	return g
 }
 
 // host keeps a password from going to a host that is not Redshift's.

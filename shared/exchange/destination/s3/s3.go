@@ -5,7 +5,10 @@
 package s3
 
 import (
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/catalog/keys"
@@ -43,7 +46,23 @@ func placeKeys() keys.Set {
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func bucket() keys.Grammar {
-	return keys.Grammar{Name: "the name of a bucket", Example: "acme-lake", Pattern: `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`, Most: 63}
+	return keys.Grammar{Name: "the name of a bucket", Example: "acme-lake", Pattern: `^[a-z0-9][a-z0-9.-]+[a-z0-9]$`, Most: 63, Refuses: another}
+}
+
+// another refuses names of what is no general purpose bucket: a session policy for one could never
+// match.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-alias.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+func another(name string) error {
+	for suffix, is := range map[string]string{"-s3alias": "an access point", "--ol-s3": "an Object Lambda access point", "--xa-s3": "an access point of a directory bucket", ".mrap": "a multi-Region access point"} {
+		if strings.HasSuffix(name, suffix) {
+			return fmt.Errorf("is the alias of %s, which has policies of its own: write the bucket's name", is)
+		}
+	}
+	if strings.HasSuffix(name, "--x-s3") || strings.HasSuffix(name, "--table-s3") {
+		return errors.New("is a directory bucket or a table bucket, which takes no prefixes and other permissions: carnet vends for general purpose buckets")
+	}
+	return nil
 }
 
 func kmsKey() keys.Grammar {

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ func Kind() destination.Kind {
 	return destination.Kind{
 		Kind: catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys, Shortest: shortest, Longest: longest},
 		Hosts: func(host string) bool { // a check alone
-			return strings.HasSuffix(host, ".snowflakecomputing.com") || strings.HasSuffix(host, ".snowflakecomputing.cn")
+			_, top, ok := strings.Cut(host, ".snowflakecomputing.")
+			return ok && (top == "com" || top == "cn" || top == "mil")
 		},
 		Answers:  answers,
 		Env:      env,
@@ -87,13 +89,21 @@ func placeKeys() keys.Set {
 // host keeps a token from going to a host that is not Snowflake's.
 // https://docs.snowflake.com/en/user-guide/organizations-connect
 func host() keys.Grammar {
-	return keys.Grammar{Name: "a host of Snowflake's", Example: "acme-prod.snowflakecomputing.com", Pattern: `^[a-z0-9_.-]+\.snowflakecomputing\.(com|cn)$`}
+	return keys.Grammar{Name: "a host of Snowflake's", Example: "acme-prod.snowflakecomputing.com", Pattern: `^[a-z0-9_.-]+\.snowflakecomputing\.(com|cn|mil)$`}
 }
 
 // account is ORGANIZATION-ACCOUNT, or a locator with its region.
 // https://docs.snowflake.com/en/user-guide/admin-account-identifier
 func account() keys.Grammar {
-	return keys.Grammar{Name: "a Snowflake account identifier", Example: "ACME-PROD", Pattern: `^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`}
+	return keys.Grammar{
+		Name: "a Snowflake account identifier", Example: "ACME-PROD", Pattern: `^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`,
+		Refuses: func(s string) error {
+			if name, _, isHost := strings.Cut(s, ".snowflakecomputing."); isHost {
+				return fmt.Errorf("is a host: write the account, %s, and the host as `host:`", name)
+			}
+			return nil
+		},
+	}
 }
 
 func user() keys.Grammar {
@@ -119,9 +129,14 @@ func (p *Place) About() catalog.About {
 	return about
 }
 
-// host is where to log in.
+// host is where to log in. Regions in China have a suffix of their own.
+// https://github.com/snowflakedb/gosnowflake/blob/master/dsn.go
 func (p *Place) host() string {
-	return cmp.Or(p.Host, strings.ToLower(strings.ReplaceAll(p.Account, "_", "-"))+".snowflakecomputing.com")
+	name, top := strings.ToLower(strings.ReplaceAll(p.Account, "_", "-")), "com"
+	if strings.Contains(name, ".cn-") {
+		top = "cn"
+	}
+	return cmp.Or(p.Host, name+".snowflakecomputing."+top)
 }
 
 // Link implements [destination.Place].

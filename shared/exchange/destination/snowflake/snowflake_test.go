@@ -25,6 +25,7 @@ func TestAccountNames(t *testing.T) {
 		"acme-my_data":               {"acme-my-data.snowflakecomputing.com", "ACME-MY_DATA.CARNET"},
 		"xy12345":                    {"xy12345.snowflakecomputing.com", "XY12345.CARNET"},
 		"xy12345.us-east-2.aws":      {"xy12345.us-east-2.aws.snowflakecomputing.com", "XY12345.CARNET"},
+		"xy12345.cn-northwest-1":     {"xy12345.cn-northwest-1.snowflakecomputing.cn", "XY12345.CARNET"},
 		"acme-xf000000000000.global": {"acme-xf000000000000.global.snowflakecomputing.com", "ACME.CARNET"},
 	} {
 		file := `{tenant: acme, identities: {aws: {role: "arn:aws:iam::111122223333:role/t", external_id: abc}}, destinations: {
