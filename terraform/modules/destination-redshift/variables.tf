@@ -99,7 +99,7 @@ variable "workgroup" {
   default     = null
 
   validation {
-    condition     = var.workgroup == null || can(regex("^[a-z][a-z0-9-]{0,62}$", var.workgroup))
+    condition     = var.workgroup == null || can(regex("^[a-z0-9-]{3,64}$", var.workgroup))
     error_message = "workgroup is the name of one workgroup."
   }
 }
@@ -120,7 +120,7 @@ variable "database" {
   description = "The database."
 
   validation {
-    condition     = can(regex("^[A-Za-z_][A-Za-z0-9_.@+-]{0,126}$", var.database))
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_.@+-]{0,63}$", var.database))
     error_message = "database is one name, without a wildcard."
   }
 }
@@ -153,8 +153,8 @@ variable "user" {
   default     = null
 
   validation {
-    condition     = var.user == null || can(regex("^[a-z_][a-z0-9_.@+-]{0,126}$", var.user))
-    error_message = "user is one name in lower case, without a wildcard."
+    condition     = var.user == null || can(regex("^[A-Za-z][A-Za-z0-9_.@+-]{0,63}$", var.user))
+    error_message = "user is one name that begins with a letter, without a wildcard."
   }
 }
 
@@ -164,7 +164,7 @@ variable "groups" {
   default     = []
 
   validation {
-    condition     = alltrue([for g in var.groups : can(regex("^[a-z_][a-z0-9_.@+-]{0,126}$", g))])
+    condition     = alltrue([for g in var.groups : can(regex("^[a-z][a-z0-9_.@+-]{0,63}$", g))])
     error_message = "every group is one name in lower case, without a wildcard."
   }
 }
