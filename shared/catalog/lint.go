@@ -173,23 +173,23 @@ func (f *tenantFile) line(path ...string) int {
 
 func (f *tenantFile) identities(t *Tenant) {
 	if r := t.Identities.AWS; r != nil {
-		f.end(End{Role: r}, []string{"identities", "aws"})
+		f.end(End{Role: r}, roleKeys(false), "identities", "aws")
 	}
 	if a := t.Identities.GCP; a != nil {
-		f.end(End{ServiceAccount: a}, []string{"identities", "gcp"})
+		f.end(End{ServiceAccount: a}, accountKeys(), "identities", "gcp")
 	}
 }
 
 func (f *tenantFile) destination(name string, d *Destination) {
-	at := []string{"destinations", name}
+	at, all := []string{"destinations", name}, f.each[d.Kind]
 	for _, link := range d.Chain {
-		f.end(End{Role: link.Role, ServiceAccount: link.ServiceAccount}, append(at, "chain"))
+		f.end(End{Role: link.Role, ServiceAccount: link.ServiceAccount}, nil, append(at, "chain")...)
 	}
-	f.end(d.End, at)
+	f.end(d.End, all, at...)
 	if fits, ok := d.Place.(interface{ Fits() error }); ok {
 		if err := fits.Fits(); err != nil {
 			says := strings.TrimPrefix(err.Error(), exchange.ErrBadRequest.Error()+": ") // nobody has asked
-			f.bad(f.file, f.line(append(at, "prefixes")...), "destination %s: %s", name, says)
+			f.bad(f.file, f.lineFor(keys.Grant, all, at), "destination %s: %s", name, says)
 		}
 	}
 	if d.Deliver != nil {
@@ -197,18 +197,21 @@ func (f *tenantFile) destination(name string, d *Destination) {
 	}
 }
 
-// end claims an identity, or a user, and its binding.
-func (f *tenantFile) end(e End, at []string) {
-	kind, key := "identity", "role"
-	switch {
-	case e.User != "":
-		kind, key = "user", "user"
-	case e.ServiceAccount != nil:
-		key = "service_account"
+// end claims an identity, or a user, and its binding. Their lines are those of the keys that are
+// declared for them.
+func (f *tenantFile) end(e End, set keys.Set, at ...string) {
+	kind := "identity"
+	if e.User != "" {
+		kind = "user"
 	}
-	f.mine(kind, e.Principal(), f.line(append(at, key)...))
-	f.bound(e.Bound().ExternalID, identity(e.Principal()), f.line(append(at, "external_id")...))
-	f.bound(e.Bound().NextExternalID, identity(e.Principal()), f.line(append(at, "next_external_id")...))
+	f.mine(kind, e.Principal(), f.lineFor(keys.Identity, set, at))
+	f.bound(e.Bound().ExternalID, identity(e.Principal()), f.lineFor(keys.Binding, set, at))
+	f.bound(e.Bound().NextExternalID, identity(e.Principal()), f.lineFor(keys.NextBinding, set, at))
+}
+
+func (f *tenantFile) lineFor(use keys.Use, set keys.Set, at []string) int {
+	key, _ := set.Named(use)
+	return f.line(append(at, key)...)
 }
 
 // mine claims something for this tenant.

@@ -42,7 +42,7 @@ type Key struct {
 	at     func(into any) any // where an inline set's keys go
 }
 
-// A Use says what a key is for, to those who change files and print trust.
+// A Use says what a key is for: to lint, to rotate, and to whoever adds a destination.
 type Use string
 
 // The uses. Most keys say where a place is, and have none.
