@@ -224,9 +224,5 @@ func TestEncryptedBucket(t *testing.T) {
 		{"write as a reader", func(ctx context.Context) error { return reader.put(ctx, "from-operator/a") }, false},
 		{"upload in parts as a writer", func(ctx context.Context) error { return writer.inParts(ctx, "from-operator/large") }, true},
 		{"read as a writer", func(ctx context.Context) error { return writer.get(ctx, "from-operator/a") }, false},
-		{"a bucket in another Region", func(ctx context.Context) error {
-			change(t, dir, "acme", "region: eu-west-1\n    bucket", "region: eu-west-2\n    bucket")
-			return openS3(machine(t, l).Client(), narrowed(t, l, "aws", dir, "lake", exchange.Grant{})).put(ctx, "from-operator/a")
-		}, false},
 	})
 }

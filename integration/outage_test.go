@@ -69,6 +69,7 @@ func (w *insideWay) RoundTrip(r *http.Request) (*http.Response, error) {
 // inTheBubble is a function on AWS whose days pass as its test wants.
 func inTheBubble(t *testing.T, l *lab.Lab, dir string) (*deployment.Deployment, *insideWay) {
 	t.Helper()
+	change(t, dir, "acme", "verified: 2026-11-20", "verified: 1999-12-01") // the bubble's clock begins in 2000
 	w := &insideWay{lab: l, calls: map[string]int{}}
 	d, err := deployment.New(t.Context(), deployment.Config{
 		Catalog: dir, Runtime: "aws", Audit: io.Discard, HTTP: &http.Client{Transport: w},

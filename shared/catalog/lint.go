@@ -183,7 +183,7 @@ func (f *tenantFile) identities(t *Tenant) {
 func (f *tenantFile) destination(name string, d *Destination) {
 	at, all := []string{"destinations", name}, f.each[d.Kind]
 	for _, link := range d.Chain {
-		f.end(End{Role: link.Role, ServiceAccount: link.ServiceAccount}, nil, append(at, "chain")...)
+		f.end(link.end(), nil, append(at, "chain")...)
 	}
 	f.end(d.End, all, at...)
 	if fits, ok := d.Place.(interface{ Fits() error }); ok {

@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"carnet.dev/carnet/shared/catalog/keys"
@@ -56,7 +58,16 @@ func email() keys.Grammar {
 // ExternalID has 2 to 1,224 characters.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func ExternalID() keys.Grammar {
-	return keys.Grammar{Name: "an ExternalId of 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", Example: "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40", Pattern: `^[A-Za-z0-9_+=,.@:/-]{2,}$`, Most: 1224}
+	return keys.Grammar{Name: "an ExternalId of 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / -", Example: "3f0c9c1e-7d0b-4a86-b2a5-5f7e3a1d9c40", Pattern: `^[A-Za-z0-9_+=,.@:/-]{2,}$`, Most: 1224, Refuses: wellKnown}
+}
+
+// wellKnown refuses the audiences of services: tokens for them are in many hands.
+func wellKnown(id string) error {
+	known := regexp.MustCompile(`^(snowflakecomputing\.com|sts\.amazonaws\.com|api://AzureADTokenExchange|(https:)?//iam\.googleapis\.com/.*|https://accounts\.google\.com/?|.*\.apps\.googleusercontent\.com)$`)
+	if known.MatchString(id) {
+		return errors.New("is the audience of a service, whose tokens many hold: leave external_id to `carnet catalog add`")
+	}
+	return nil
 }
 
 func provider() keys.Grammar {

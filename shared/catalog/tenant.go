@@ -157,7 +157,8 @@ func (byName) Example() string { return "{lake: {kind: …}}" }
 
 // Read implements [keys.Form].
 func (f byName) Read(m *keys.Mapping, k keys.Key, into any) {
-	t := into.(*Tenant)
+	t, bound := into.(*Tenant), map[string]string{}
+	bind(bound, ChainLink{Role: t.Identities.AWS}.end())
 	for name, n := range m.Mapping(m.At(k.Name), k.Name).Pairs() {
 		if err := Name().Check(name.Value); err != nil {
 			m.Bad(name, "destination %v", err)
@@ -165,6 +166,15 @@ func (f byName) Read(m *keys.Mapping, k keys.Key, into any) {
 		if d := f.destination(m, name.Value, n); d != nil {
 			t.Destinations[name.Value] = d
 			t.reachable(m, name, d)
+			for _, l := range append(slices.Clone(d.Chain), ChainLink{}) {
+				end := l.end()
+				if end.Principal() == "" {
+					end = d.End
+				}
+				if id := bind(bound, end); id != "" {
+					m.Bad(n, "destination %s: the external_id %s binds %s too, and a token that was made for the one would be taken by the other: have another made, by `carnet catalog rotate`", name.Value, id, bound[id])
+				}
+			}
 		}
 	}
 }
@@ -183,10 +193,28 @@ func (ks *Kinds) destination(file *keys.Mapping, name string, n *yaml.Node) *Des
 	ks.each[kind.Name].Read(m, d)
 	m.Done()
 	d.About = d.Place.About()
+	if time.Until(d.Verified) > 24*time.Hour { // a day elsewhere may be ahead of ours
+		m.Bad(m.At("verified"), "%s: verified is %s, which is yet to come: `carnet check --probe --record` writes the day", m.What, d.Verified.Format(time.DateOnly))
+	}
 	if d.Deliver != nil && d.Deliver.Format == "aws" && d.Gives != Session {
 		m.Bad(m.At("deliver"), "%s: deliver: format aws is for AWS sessions: write json", m.What)
 	}
 	return d
+}
+
+func (l ChainLink) end() End { return End{Role: l.Role, ServiceAccount: l.ServiceAccount} }
+
+// bind notes for whom an end's ExternalIds are, and returns one that is for somebody else already.
+func bind(bound map[string]string, e End) (taken string) {
+	for _, id := range []string{e.Bound().ExternalID, e.Bound().NextExternalID} {
+		if other := bound[id]; other != "" && identity(other) != identity(e.Principal()) {
+			return id
+		}
+		if id != "" {
+			bound[id] = e.Principal()
+		}
+	}
+	return ""
 }
 
 // reachable refuses a destination that no chain leads to, or leads to twice.
@@ -196,11 +224,21 @@ func (t *Tenant) reachable(m *keys.Mapping, name *yaml.Node, d *Destination) {
 	}
 	var seen []string
 	for _, p := range d.principals(t) {
-		if p != "" && slices.Contains(seen, p) {
+		if slices.Contains(seen, p) {
 			m.Bad(name, "destination %s: its chain enters %s twice: every identity may stand in it once", name.Value, p)
+		}
+		if n := len(seen); n > 0 && crosses(seen[n-1], p) {
+			m.Bad(name, "destination %s: %s and %s are in two partitions of AWS, and no role of the one is assumed from the other: a Google identity between them can", name.Value, seen[n-1], p)
 		}
 		seen = append(seen, p)
 	}
+}
+
+// crosses tells whether a role would have to assume one of another partition.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+func crosses(from, to string) bool {
+	a, b := strings.Split(from, ":"), strings.Split(to, ":")
+	return a[0] == "arn" && b[0] == "arn" && a[1] != b[1]
 }
 
 // principals lists who stands in a destination's chain, as far as the file knows.
@@ -212,7 +250,9 @@ func (d *Destination) principals(t *Tenant) []string {
 	links = append(slices.Clone(links), ChainLink{Role: d.End.Role, ServiceAccount: d.End.ServiceAccount})
 	var list []string
 	for _, l := range links {
-		list = append(list, End{Role: l.Role, ServiceAccount: l.ServiceAccount}.Principal())
+		if p := l.end().Principal(); p != "" {
+			list = append(list, p)
+		}
 	}
 	return list
 }

@@ -86,9 +86,24 @@ func placeKeys() keys.Set {
 		keys.Text("custom_domain", func(p *Place) *string { return &p.CustomDomain }, domain()).Optional().Says("The cluster's or workgroup's own domain name: where the job connects, in the place of `host`."),
 		keys.Number("port", func(p *Place) *int { return &p.Port }, 1, 65535).Or("5439").Says("The port."),
 		keys.Word("login", func(p *Place) *Login { return &p.Login }, Password, DataAPI).Or("password").Says("`password`: a user and a password. `data_api`: the role's session, for the Data API; it takes no `groups` and no `create_user`."),
+		keys.Rule((*Place).hostIsThePlaces, "host", "region", "cluster", "workgroup"),
 		keys.Rule((*Place).userForGroups, "user", "cluster", "groups", "create_user"),
 		keys.Rule((*Place).dataAPIAlone, "login", "groups", "create_user"),
 	}
+}
+
+// hostIsThePlaces keeps a password from going to the endpoint of another: a host names its cluster
+// or workgroup first, then its Region and the service.
+// https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-from-psql.html
+func (p *Place) hostIsThePlaces() error {
+	service := ".redshift."
+	if p.Workgroup != "" {
+		service = ".redshift-serverless."
+	}
+	if p.Host != "" && (!strings.HasPrefix(p.Host, p.Cluster+p.Workgroup+".") || !strings.Contains(p.Host, "."+p.Region+service)) {
+		return fmt.Errorf("host %s is not of %s in %s: write its own endpoint, or a custom_domain", p.Host, p.Cluster+p.Workgroup, p.Region)
+	}
+	return nil
 }
 
 func (p *Place) userForGroups() error {

@@ -41,7 +41,16 @@ func placeKeys() keys.Set {
 		keys.Text("bucket", func(p *Place) *string { return &p.Bucket }, bucket()).Says("The bucket."),
 		keys.Inline(func(p *Place) *exchange.Grant { return &p.Grant }, catalog.GrantKeys()),
 		keys.Text("kms_key", func(p *Place) *string { return &p.KMSKey }, kmsKey()).Optional().Says("The ARN of the KMS key that encrypts the bucket, if it has one."),
+		keys.Rule((*Place).keyOfRegion, "kms_key", "region"),
 	}
+}
+
+// keyOfRegion: S3 asks KMS in the bucket's own Region, so another's key can never be used.
+func (p *Place) keyOfRegion() error {
+	if p.KMSKey != "" && strings.Split(p.KMSKey, ":")[3] != p.Region {
+		return fmt.Errorf("kms_key is in another Region than the bucket, %s: write the key that encrypts the bucket there", p.Region)
+	}
+	return nil
 }
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
