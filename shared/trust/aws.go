@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,11 +26,8 @@ func (r *Role) Name() string { return r.ARN[strings.LastIndex(r.ARN, "/")+1:] }
 
 // Path is where IAM keeps it: / for most.
 func (r *Role) Path() string {
-	_, rest, _ := strings.Cut(r.ARN, ":role/")
-	if i := strings.LastIndex(rest, "/"); i >= 0 {
-		return "/" + rest[:i+1]
-	}
-	return "/"
+	_, name, _ := strings.Cut(r.ARN, ":role")
+	return name[:strings.LastIndex(name, "/")+1]
 }
 
 // Account is the role's.
@@ -92,10 +90,10 @@ func (s *Sheet) intoRole(from, to string) {
 	}
 	r := s.Role(to)
 	if OnAWS(from) {
-		r.enteredByRole(from, s.walk.bindings(to))
+		r.enteredByRole(from, s.bindings(to))
 		return
 	}
-	r.enteredByAccount(s.Subject(from), from, s.walk.bindings(to))
+	r.enteredByAccount(s.Subject(from), from, s.bindings(to))
 }
 
 func (r *Role) enteredByRole(from string, ids []string) {
@@ -128,18 +126,8 @@ func sid(principal string) string {
 	name := principal[strings.LastIndex(principal, "/")+1:]
 	name, _, _ = strings.Cut(name, "@")
 	var b strings.Builder
-	up := true
-	for _, c := range name {
-		switch {
-		case 'a' <= c && c <= 'z' && up:
-			c -= 'a' - 'A'
-			fallthrough
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-			b.WriteRune(c)
-			up = false
-		default:
-			up = true
-		}
+	for _, word := range regexp.MustCompile(`[A-Za-z0-9]+`).FindAllString(name, -1) {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()
 }
@@ -164,13 +152,9 @@ func (r *Role) permit(st Statement, add ...string) {
 
 func with(have any, add ...string) []string {
 	list, _ := have.([]string)
-	for _, a := range add {
-		if !slices.Contains(list, a) {
-			list = append(list, a)
-		}
-	}
+	list = slices.Concat(list, add)
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // outOfRole is what a role itself must be allowed: to assume the next one, or to have
@@ -202,12 +186,9 @@ func (s *Sheet) outbound(arn string, audiences ...string) {
 		i = len(r.Policy)
 		r.Policy = append(r.Policy, allow(sid, "Tokens that prove this role outside AWS, for these audiences alone: a token for any audience could be shown to anybody.", "*", "sts:GetWebIdentityToken"))
 	}
-	var have any
-	if all, ok := r.Policy[i].Condition["ForAllValues:StringEquals"].(map[string]any); ok {
-		have = all["sts:IdentityTokenAudience"]
-	}
+	have, _ := r.Policy[i].Condition["ForAllValues:StringEquals"].(map[string]any)
 	r.Policy[i].Condition = map[string]any{
-		"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": with(have, audiences...)},
+		"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": with(have["sts:IdentityTokenAudience"], audiences...)},
 		"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
 	}
 }
@@ -220,10 +201,10 @@ func (s *Sheet) reads(c chain) {
 	}
 	const why = "A private key that proves a user, for the runtime alone. A secret with a KMS key of its own needs kms:Decrypt on it too."
 	if OnAWS(own) {
-		s.Role(own).permit(allow("ReadKeys", why, nil, "secretsmanager:GetSecretValue"), c.secret)
+		s.Role(own).permit(allow("ReadKeys", why, nil, "secretsmanager:GetSecretValue"), c.to.End.Secret)
 		return
 	}
-	secret, _, _ := strings.Cut(c.secret, "/versions/")
+	secret, _, _ := strings.Cut(c.to.End.Secret, "/versions/")
 	s.Bind(Binding{On: Secret, Name: secret, Role: "roles/secretmanager.secretAccessor", Member: "serviceAccount:" + own, Why: why})
 }
 

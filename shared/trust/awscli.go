@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,38 +16,30 @@ func (s *Sheet) awsCLI() (string, error) {
 	b.WriteString(commented("#", "", s.title()...))
 	b.WriteString(commented("#", "", "", "If a role exists already, its create-role fails and changes nothing: go on. A policy of the same name is replaced as a whole."))
 	for _, r := range s.Roles {
-		text, err := r.commands()
-		if err != nil {
-			return "", err
-		}
-		b.WriteString("\n" + text)
+		b.WriteString("\n" + r.commands())
 	}
 	return b.String(), nil
 }
 
-func (r *Role) commands() (string, error) {
-	var b strings.Builder
-	b.WriteString(commented("#", "", "In account "+r.Account()+":"))
+func (r *Role) commands() string {
+	text := commented("#", "", "In account "+r.Account()+":")
 	if len(r.Trust) > 0 {
-		text, err := json.Marshal(policy(r.Trust))
-		if err != nil {
-			return "", err
-		}
-		for _, st := range r.Trust {
-			b.WriteString(commented("#", "", st.Why))
-		}
-		b.WriteString(shell("aws", "iam", "create-role", "--role-name", r.Name(), "--path", r.Path(), "--max-session-duration", strconv.Itoa(r.MaxSession), "--assume-role-policy-document", string(text)) + "\n")
-		b.WriteString(shell("aws", "iam", "update-assume-role-policy", "--role-name", r.Name(), "--policy-document", string(text)) + "\n")
+		document := quoted(policy(r.Trust))
+		text += reasons(r.Trust) +
+			shell("aws", "iam", "create-role", "--role-name", r.Name(), "--path", r.Path(), "--max-session-duration", strconv.Itoa(r.MaxSession), "--assume-role-policy-document", document) + "\n" +
+			shell("aws", "iam", "update-assume-role-policy", "--role-name", r.Name(), "--policy-document", document) + "\n"
 	}
 	if len(r.Policy) > 0 {
-		text, err := json.Marshal(policy(r.Policy))
-		if err != nil {
-			return "", err
-		}
-		for _, st := range r.Policy {
-			b.WriteString(commented("#", "", st.Why))
-		}
-		b.WriteString(shell("aws", "iam", "put-role-policy", "--role-name", r.Name(), "--policy-name", r.PolicyName, "--policy-document", string(text)) + "\n")
+		text += reasons(r.Policy) +
+			shell("aws", "iam", "put-role-policy", "--role-name", r.Name(), "--policy-name", r.PolicyName, "--policy-document", quoted(policy(r.Policy))) + "\n"
 	}
-	return b.String(), nil
+	return text
+}
+
+func reasons(list []Statement) string {
+	var b strings.Builder
+	for _, st := range list {
+		b.WriteString(commented("#", "", st.Why))
+	}
+	return b.String()
 }

@@ -15,20 +15,12 @@ import (
 	"carnet.dev/carnet/shared/exchange/gcpid"
 )
 
-// A walk is every chain of a tenant that matters for a sheet.
-type walk struct {
-	chains []chain
-	roles  map[string][]*catalog.Role // by ARN: a role of two destinations is there twice
-	owners map[string]exchange.Owner  // of each principal
-}
-
 // A chain is one way to one destination.
 type chain struct {
 	name    string // of the destination
 	to      *catalog.Destination
 	runtime string
-	path    []string // principals, the runtime's first
-	secret  string   // of a key pair: no identity is entered
+	path    []string // principals, the runtime's first; it alone where a key pair is shown
 }
 
 func (c chain) end() string { return c.path[len(c.path)-1] }
@@ -48,28 +40,28 @@ func runtimes(op *catalog.Operator, asked []string) ([]string, error) {
 	return list, nil
 }
 
-// walks links the tenant's destinations as each runtime would. Linking makes no call.
-func walks(op *catalog.Operator, ask Ask) (walk, error) {
-	w := walk{roles: map[string][]*catalog.Role{}, owners: map[string]exchange.Owner{}}
-	list, err := runtimes(op, ask.Runtimes)
+// walk links the tenant's destinations as each runtime would, and lists every chain that matters
+// for the sheet. Linking makes no call.
+func (s *Sheet) walk() error {
+	list, err := runtimes(s.op, s.ask.Runtimes)
 	if err != nil {
-		return w, err
+		return err
 	}
-	w.know(ask.Tenant)
+	s.owners = map[string]exchange.Owner{}
 	for _, runtime := range list {
-		w.from(runtime, op, ask)
+		s.from(runtime)
 	}
-	if len(w.chains) == 0 {
-		return w, fmt.Errorf("%s/%s is reached from no runtime that was asked for: `carnet catalog list` shows its chains", ask.Tenant.Name, ask.Destination)
+	if len(s.chains) == 0 {
+		return fmt.Errorf("%s/%s is reached from no runtime that was asked for: `carnet catalog list` shows its chains", s.Tenant, s.Destination)
 	}
-	return w, nil
+	return nil
 }
 
-func (w *walk) from(runtime string, op *catalog.Operator, ask Ask) {
-	own, linked := link(runtime, op, ask.Tenant)
-	w.owners[own] = exchange.Operator
-	for name, d := range ask.Tenant.Destinations {
-		if ask.For == exchange.ThirdParty && name != ask.Destination {
+func (s *Sheet) from(runtime string) {
+	own, linked := link(runtime, s.op, s.ask.Tenant)
+	s.owners[own] = exchange.Operator
+	for name, d := range s.ask.Tenant.Destinations {
+		if s.For == exchange.ThirdParty && name != s.Destination {
 			continue
 		}
 		place := linked.Destinations[name]
@@ -77,15 +69,15 @@ func (w *walk) from(runtime string, op *catalog.Operator, ask Ask) {
 			continue
 		}
 		c := chain{name: name, to: d, runtime: runtime, path: []string{own}}
-		if c.secret = d.End.Secret; c.secret == "" {
+		if d.End.Secret == "" {
 			c.path = append(c.path, place.Chain()...)
 		}
 		for _, p := range c.path[1:] {
-			w.owners[p] = place.OwnerOf(p)
+			s.owners[p] = place.OwnerOf(p)
 		}
-		w.chains = append(w.chains, c)
+		s.chains = append(s.chains, c)
 	}
-	slices.SortStableFunc(w.chains, func(a, b chain) int {
+	slices.SortStableFunc(s.chains, func(a, b chain) int {
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.runtime, b.runtime))
 	})
 }
@@ -139,23 +131,6 @@ func Ways(op *catalog.Operator, t *catalog.Tenant) (map[string][]Way, error) {
 	return ways, err
 }
 
-// know remembers the bindings of each role of the file.
-func (w *walk) know(t *catalog.Tenant) {
-	w.add(t.Identities.AWS)
-	for _, d := range t.Destinations {
-		for _, l := range d.Chain {
-			w.add(l.Role)
-		}
-		w.add(d.End.Role)
-	}
-}
-
-func (w *walk) add(r *catalog.Role) {
-	if r != nil {
-		w.roles[r.ARN] = append(w.roles[r.ARN], r)
-	}
-}
-
 // account is how a destination's chain enters an account: two destinations may enter the
 // same one by different providers.
 func (s *Sheet) account(email string) *catalog.ServiceAccount {
@@ -173,17 +148,21 @@ func (s *Sheet) account(email string) *catalog.ServiceAccount {
 
 // bindings are the ExternalIds that enter a role: more than one while one is rotated,
 // or where two destinations share the role.
-func (w *walk) bindings(arn string) []string {
-	var ids []string
-	for _, r := range w.roles[arn] {
-		for _, id := range []string{r.ExternalID, r.NextExternalID} {
-			if id != "" && !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
+func (s *Sheet) bindings(arn string) []string {
+	roles := []*catalog.Role{s.ask.Tenant.Identities.AWS}
+	for _, d := range s.ask.Tenant.Destinations {
+		roles = append(roles, d.End.Role)
+		for _, l := range d.Chain {
+			roles = append(roles, l.Role)
 		}
 	}
-	slices.Sort(ids)
-	return ids
+	var ids []string
+	for _, r := range roles {
+		if r != nil && r.ARN == arn {
+			ids = with(ids, r.ExternalID, r.NextExternalID)
+		}
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // OnAWS tells whether a principal is a role, and not a service account.
@@ -192,7 +171,7 @@ func OnAWS(principal string) bool { return strings.HasPrefix(principal, "arn:") 
 // along collects what this sheet's owner needs for each arrow of a chain.
 func (s *Sheet) along(c chain) {
 	s.at = c.to
-	if c.secret != "" {
+	if c.to.End.Secret != "" {
 		s.reads(c)
 		return
 	}
@@ -227,12 +206,12 @@ func (c chain) needs(i int) string {
 // shows none.
 func (s *Sheet) Ends() []string {
 	var list []string
-	for _, c := range s.walk.chains {
-		if c.name == s.Destination && c.secret == "" && !slices.Contains(list, c.end()) {
+	for _, c := range s.chains {
+		if c.name == s.Destination && c.to.End.Secret == "" && !slices.Contains(list, c.end()) {
 			list = append(list, c.end())
 		}
 	}
 	return list
 }
 
-func (s *Sheet) mine(principal string) bool { return s.walk.owners[principal] == s.For }
+func (s *Sheet) mine(principal string) bool { return s.owners[principal] == s.For }

@@ -1,8 +1,8 @@
 package trust
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,13 +33,7 @@ func (s *Sheet) cloudFormation() (string, error) {
 // whole are the roles that the owner makes. A runtime's role is made elsewhere, and its
 // one more policy is printed as JSON.
 func (s *Sheet) whole() []*Role {
-	var list []*Role
-	for _, r := range s.Roles {
-		if len(r.Trust) > 0 {
-			list = append(list, r)
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(s.Roles), func(r *Role) bool { return len(r.Trust) == 0 })
 }
 
 func (r *Role) resource(b *strings.Builder) {
@@ -72,11 +66,6 @@ func statements(b *strings.Builder, indent string, list []Statement) {
 
 // quoted is JSON of what json can always encode.
 func quoted(v any) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return "null"
-	}
-	return strings.TrimSpace(b.String())
+	text, _ := encoded(v, "")
+	return strings.TrimSpace(string(text))
 }

@@ -10,7 +10,7 @@ import (
 // gcloud is the Google Cloud part as commands. What stands already makes a `create` fail,
 // which does no harm; a binding that stands already is no failure.
 func (s *Sheet) gcloud() (string, error) {
-	if s.Google.empty() {
+	if s.Google.IsZero() {
 		return "", s.wrong(Gcloud, fmt.Sprintf("%s/%s has nothing on Google Cloud for %s to apply", s.Tenant, s.Destination, s.owner()))
 	}
 	var b strings.Builder
@@ -38,8 +38,9 @@ func (g Google) made(b *strings.Builder) {
 		b.WriteString(shell("gcloud", "iam", "service-accounts", "create", name, "--project", ProjectOf(account)) + "\n")
 	}
 	for _, r := range g.CustomRoles {
+		parts := strings.Split(r.Name, "/")
 		b.WriteString("\n" + commented("#", "", r.Why) +
-			shell("gcloud", "iam", "roles", "create", r.ID, "--project", r.Project, "--permissions", strings.Join(r.Permissions, ",")) + "\n")
+			shell("gcloud", "iam", "roles", "create", parts[3], "--project", parts[1], "--permissions", strings.Join(r.Permissions, ",")) + "\n")
 	}
 	for _, p := range g.Pools {
 		b.WriteString("\n" + commented("#", "", p.Why) + p.commands())
@@ -109,16 +110,10 @@ func folded(words []string) string {
 	if len(text) <= 100 {
 		return text
 	}
-	var lines strings.Builder
 	for i, w := range words {
-		switch {
-		case i == 0:
-		case strings.HasPrefix(w, "--"):
-			lines.WriteString(" \\\n  ")
-		default:
-			lines.WriteByte(' ')
+		if strings.HasPrefix(w, "--") {
+			words[i] = "\\\n  " + w
 		}
-		lines.WriteString(w)
 	}
-	return lines.String()
+	return strings.Join(words, " ")
 }

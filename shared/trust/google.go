@@ -18,23 +18,21 @@ const (
 
 // Google is what an owner applies on Google Cloud.
 type Google struct {
-	Accounts    []string // made where they do not stand yet
-	CustomRoles []CustomRole
-	Pools       []Pool
-	Bindings    []Binding
+	Accounts    []string     `json:"service_accounts,omitempty"` // made where they do not stand yet
+	CustomRoles []CustomRole `json:"custom_roles,omitempty"`
+	Pools       []Pool       `json:"pools,omitempty"`
+	Bindings    []Binding    `json:"bindings"`
 }
 
-func (g Google) empty() bool { return len(g.Bindings) == 0 && len(g.Pools) == 0 }
+// IsZero tells whether there is nothing to apply.
+func (g Google) IsZero() bool { return len(g.Bindings) == 0 && len(g.Pools) == 0 }
 
 // A CustomRole holds the few permissions that no predefined role holds alone.
 type CustomRole struct {
-	Project, ID string
-	Permissions []string
-	Why         string
+	Name        string   `json:"name"` // projects/P/roles/ID
+	Permissions []string `json:"permissions"`
+	Why         string   `json:"why"`
 }
-
-// Name is the role's full name.
-func (r CustomRole) Name() string { return "projects/" + r.Project + "/roles/" + r.ID }
 
 // On is what a binding stands on.
 type On string
@@ -72,11 +70,11 @@ func (s *Sheet) Bind(b Binding) {
 
 // Custom is the name of a custom role of the sheet, which holds these permissions and no others.
 func (s *Sheet) Custom(project, id, why string, permissions ...string) string {
-	r := CustomRole{project, id, permissions, why}
-	if !slices.ContainsFunc(s.Google.CustomRoles, func(have CustomRole) bool { return have.Name() == r.Name() }) {
+	r := CustomRole{"projects/" + project + "/roles/" + id, permissions, why}
+	if !slices.ContainsFunc(s.Google.CustomRoles, func(have CustomRole) bool { return have.Name == r.Name }) {
 		s.Google.CustomRoles = append(s.Google.CustomRoles, r)
 	}
-	return r.Name()
+	return r.Name
 }
 
 // ProjectOf names the project that an account is in: NAME@PROJECT.iam.gserviceaccount.com.

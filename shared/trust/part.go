@@ -14,7 +14,7 @@ func (s *Sheet) Only(name string) *Sheet {
 		Pools:    slices.DeleteFunc(slices.Clone(g.Pools), func(p Pool) bool { return p.Name() != name }),
 	}
 	for _, r := range g.CustomRoles {
-		if slices.ContainsFunc(one.Google.Bindings, func(b Binding) bool { return b.Role == r.Name() }) {
+		if slices.ContainsFunc(one.Google.Bindings, func(b Binding) bool { return b.Role == r.Name }) {
 			one.Google.CustomRoles = append(one.Google.CustomRoles, r)
 		}
 	}

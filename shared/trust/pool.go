@@ -55,11 +55,21 @@ func (s *Sheet) ownPool(from, to string) {
 	s.Google.Pools = append(s.Google.Pools, p)
 }
 
-// Mapping of the provider's attributes. A custom mapping drops the default aws_role.
+// roleOfSession is the attribute by which a role is known. A custom mapping drops the default aws_role.
 // https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds#mappings-and-conditions
-func (p Pool) Mapping() map[string]string {
-	const role = "'arn:aws:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
-	return map[string]string{"google.subject": role, "attribute.aws_role": role}
+const roleOfSession = "'arn:aws:sts::' + assertion.account + ':assumed-role/' + assertion.arn.extract('assumed-role/{role}/')"
+
+// MarshalJSON writes the provider as an owner makes it.
+func (p Pool) MarshalJSON() ([]byte, error) {
+	return encoded(struct {
+		Project   string            `json:"project_number"`
+		Pool      string            `json:"pool"`
+		Provider  string            `json:"provider"`
+		Account   string            `json:"aws_account"`
+		Mapping   map[string]string `json:"attribute_mapping"`
+		Condition string            `json:"attribute_condition"`
+		Why       string            `json:"why"`
+	}{p.Number, p.Pool, p.Provider, p.Account, map[string]string{"google.subject": roleOfSession, "attribute.aws_role": roleOfSession}, p.Condition(), p.Why}, "")
 }
 
 // Condition lets these roles in, each up to the slash: carnet-t-acme is no carnet-t-acme-2.
@@ -73,7 +83,7 @@ func (p Pool) Condition() string {
 
 // commands make a third party's own pool, and the provider in it.
 func (p Pool) commands() string {
-	return p.make() + p.provider("create-aws", []string{"--account-id", p.Account}, p.Mapping(), p.Condition())
+	return p.make() + p.declare("create-aws", roleOfSession, p.Condition(), "--account-id", p.Account)
 }
 
 // Create are the commands that make an operator's provider where there is none.
@@ -88,40 +98,38 @@ func (p Pool) Update(kind catalog.ProviderKind, issuer string) string {
 
 // Enable are the commands that switch it on.
 func (p Pool) Enable(kind catalog.ProviderKind) string {
-	pool := []string{"gcloud", "iam", "workload-identity-pools", "update", p.Pool, "--project", p.Number, "--location", "global", "--no-disabled"}
-	own := append([]string{"gcloud", "iam", "workload-identity-pools", "providers", "update-" + string(kind), p.Provider}, p.where()...)
-	return shell(pool...) + "\n" + shell(append(own, "--no-disabled")...) + "\n"
+	pool := shell("gcloud", "iam", "workload-identity-pools", "update", p.Pool, "--project", p.Number, "--location", "global", "--no-disabled")
+	return pool + "\n" + p.provider("update-"+string(kind), "--no-disabled")
 }
 
 // operators declares a provider of the operator's, which lets in all roles of its tenants.
 func (p Pool) operators(verb string, kind catalog.ProviderKind, issuer string) string {
 	role := p.Roles[0]
 	if kind == catalog.ProviderOIDC {
-		mapping := map[string]string{"google.subject": "assertion.sub", "attribute.aws_role": "assertion.sub"}
 		condition := fmt.Sprintf("assertion.sub.startsWith('arn:%s:iam::%s:role/%s')", awsid.PartitionOf(role), p.Account, reserved)
-		return p.provider(verb+"-oidc", []string{"--issuer-uri", issuer, "--allowed-audiences", p.Name()}, mapping, condition)
+		return p.declare(verb+"-oidc", "assertion.sub", condition, "--issuer-uri", issuer, "--allowed-audiences", p.Name())
 	}
 	condition := p.Condition()
 	if strings.HasPrefix(role[strings.LastIndex(role, "/")+1:], reserved) {
 		condition = fmt.Sprintf("assertion.arn.startsWith('arn:%s:sts::%s:assumed-role/%s')", awsid.PartitionOf(role), p.Account, reserved)
 	}
-	return p.provider(verb+"-aws", []string{"--account-id", p.Account}, p.Mapping(), condition)
+	return p.declare(verb+"-aws", roleOfSession, condition, "--account-id", p.Account)
 }
 
 func (p Pool) make() string {
 	return shell("gcloud", "iam", "workload-identity-pools", "create", p.Pool, "--project", p.Number, "--location", "global") + "\n"
 }
 
-// provider is the command that makes or changes the provider; by says what it trusts.
-func (p Pool) provider(verb string, by []string, mapping map[string]string, condition string) string {
+// declare makes or changes the provider, which knows a role by the attribute; by says what it trusts.
+func (p Pool) declare(verb, attribute, condition string, by ...string) string {
 	// A mapping's values have commas in them only if gcloud is told another separator.
 	// https://cloud.google.com/sdk/gcloud/reference/topic/escaping
-	pairs := "^;^google.subject=" + mapping["google.subject"] + ";attribute.aws_role=" + mapping["attribute.aws_role"]
-	args := append([]string{"gcloud", "iam", "workload-identity-pools", "providers", verb, p.Provider}, p.where()...)
-	args = append(args, by...)
-	return shell(append(args, "--attribute-mapping", pairs, "--attribute-condition", condition)...) + "\n"
+	pairs := "^;^google.subject=" + attribute + ";attribute.aws_role=" + attribute
+	return p.provider(verb, append(by, "--attribute-mapping", pairs, "--attribute-condition", condition)...)
 }
 
-func (p Pool) where() []string {
-	return []string{"--project", p.Number, "--location", "global", "--workload-identity-pool", p.Pool}
+// provider is a command on the provider.
+func (p Pool) provider(verb string, more ...string) string {
+	words := []string{"gcloud", "iam", "workload-identity-pools", "providers", verb, p.Provider, "--project", p.Number, "--location", "global", "--workload-identity-pool", p.Pool}
+	return shell(append(words, more...)...) + "\n"
 }

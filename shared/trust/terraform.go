@@ -54,13 +54,11 @@ func (h *Block) block(head string) string {
 // terraform is a block of the module that makes what is needed.
 func (s *Sheet) terraform(o Options) (string, error) {
 	o.Modules = cmp.Or(o.Modules, "./terraform/modules")
-	var blocks string
-	var err error
+	modules := s.tenantModules
 	if s.For == exchange.ThirdParty {
-		blocks, err = s.destinationModule(o)
-	} else {
-		blocks, err = s.tenantModules(o)
+		modules = s.destinationModule
 	}
+	blocks, err := modules(o)
 	if err != nil {
 		return "", err
 	}
@@ -109,8 +107,8 @@ func required(name, version string) string {
 // identity, or show themselves to it. Empty where there is none.
 func (s *Sheet) entering() (role, account string) {
 	own := s.Dest.End.Role != nil || s.Dest.End.ServiceAccount != nil
-	for _, c := range s.walk.chains {
-		if c.name != s.Destination || c.secret != "" {
+	for _, c := range s.chains {
+		if c.name != s.Destination || c.to.End.Secret != "" {
 			continue
 		}
 		last := c.end()
@@ -242,7 +240,7 @@ func (s *Sheet) awsTenant(o Options, r *Role) string {
 
 // into are the identities that a principal is entered from.
 func (s *Sheet) into(principal string) (list []string) {
-	for _, c := range s.walk.chains {
+	for _, c := range s.chains {
 		if i := slices.Index(c.path, principal); i > 0 {
 			list = append(list, c.path[i-1])
 		}

@@ -16,8 +16,10 @@
 package trust
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,21 +107,22 @@ func (s *Sheet) Retired() string { return s.ask.Retired }
 
 // A Sheet is what one owner must apply.
 type Sheet struct {
-	Tenant      string
-	Destination string
-	Kind        string
-	For         exchange.Owner
-	Roles       []*Role
-	Google      Google
-	SQL         []SQL
-	Missing     []Missing
-	Dest        *catalog.Destination
+	Tenant      string               `json:"tenant"`
+	Destination string               `json:"destination"`
+	Kind        string               `json:"kind"`
+	For         exchange.Owner       `json:"for"`
+	Missing     []Missing            `json:"missing,omitempty"`
+	Roles       []*Role              `json:"roles,omitempty"`
+	Google      Google               `json:"google,omitzero"`
+	SQL         []SQL                `json:"sql,omitempty"`
+	Dest        *catalog.Destination `json:"-"`
 
-	ask  Ask
-	kind Kind
-	at   *catalog.Destination // whose chain is being followed
-	op   *catalog.Operator
-	walk walk
+	ask    Ask
+	kind   Kind
+	at     *catalog.Destination // whose chain is being followed
+	op     *catalog.Operator
+	chains []chain
+	owners map[string]exchange.Owner // of each principal of the chains
 }
 
 // A Missing value has a placeholder in the sheet.
@@ -133,6 +136,9 @@ type Missing struct {
 // An SQL is one statement and its reason.
 type SQL struct{ Why, Text string }
 
+// MarshalText is the statement alone.
+func (q SQL) MarshalText() ([]byte, error) { return []byte(q.Text), nil }
+
 // ErrNothing wraps why an owner has nothing to apply.
 var ErrNothing = errors.New("nothing to apply")
 
@@ -142,37 +148,27 @@ var ErrNothing = errors.New("nothing to apply")
 func (ks Kinds) For(op *catalog.Operator, ask Ask) (*Sheet, error) {
 	d := ask.Tenant.Destinations[ask.Destination]
 	if d == nil {
-		return nil, fmt.Errorf("tenant %s has no destination %q: it has %s", ask.Tenant.Name, ask.Destination, names(ask.Tenant))
+		names := strings.Join(slices.Sorted(maps.Keys(ask.Tenant.Destinations)), ", ")
+		return nil, fmt.Errorf("tenant %s has no destination %q: it has %s", ask.Tenant.Name, ask.Destination, cmp.Or(names, "none"))
 	}
 	s := &Sheet{Tenant: ask.Tenant.Name, Destination: ask.Destination, Kind: d.Kind, kind: ks[d.Kind], For: ask.For, ask: ask, Dest: d, op: op}
-	var err error
-	if s.walk, err = walks(op, ask); err != nil {
+	if err := s.walk(); err != nil {
 		return nil, err
 	}
-	for _, c := range s.walk.chains {
+	for _, c := range s.chains {
 		s.along(c)
 	}
 	s.at = d
 	if ask.For == exchange.ThirdParty && s.kind.Apply != nil {
 		s.kind.Apply(s)
 	}
-	s.settle()
-	if len(s.Roles) == 0 && s.Google.empty() && len(s.SQL) == 0 {
+	// An order that does not change from run to run.
+	slices.SortFunc(s.Roles, func(a, b *Role) int { return strings.Compare(a.ARN, b.ARN) })
+	slices.Sort(s.Google.Accounts)
+	if len(s.Roles) == 0 && s.Google.IsZero() && len(s.SQL) == 0 {
 		return nil, s.nothing()
 	}
 	return s, nil
-}
-
-func names(t *catalog.Tenant) string {
-	var list []string
-	for name := range t.Destinations {
-		list = append(list, name)
-	}
-	if len(list) == 0 {
-		return "none"
-	}
-	slices.Sort(list)
-	return strings.Join(list, ", ")
 }
 
 func (s *Sheet) nothing() error {
@@ -183,12 +179,6 @@ func (s *Sheet) nothing() error {
 		return fmt.Errorf("%w for the operator: the identities of %s are the tenant's own, so write --for tenant", ErrNothing, s.Tenant)
 	}
 	return fmt.Errorf("%w at %s/%s", ErrNothing, s.Tenant, s.Destination)
-}
-
-// settle puts everything into an order that does not change from run to run.
-func (s *Sheet) settle() {
-	slices.SortFunc(s.Roles, func(a, b *Role) int { return strings.Compare(a.ARN, b.ARN) })
-	slices.Sort(s.Google.Accounts)
 }
 
 // Run adds a statement of SQL.

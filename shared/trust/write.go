@@ -1,10 +1,12 @@
 package trust
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -31,7 +33,7 @@ func (s *Sheet) Usual() Format {
 	switch {
 	case len(s.Roles) > 0:
 		return JSON
-	case !s.Google.empty():
+	case !s.Google.IsZero():
 		return Gcloud
 	}
 	return SQLText
@@ -44,24 +46,18 @@ type Options struct {
 
 // Write writes the sheet. The error is ErrFormat where the format has nothing of it.
 func (s *Sheet) Write(w io.Writer, f Format, o Options) error {
-	var text string
-	var err error
-	switch f {
-	case JSON:
-		text, err = s.json()
-	case Terraform:
-		text, err = s.terraform(o)
-	case CloudFormation:
-		text, err = s.cloudFormation()
-	case Gcloud:
-		text, err = s.gcloud()
-	case AWSCLI:
-		text, err = s.awsCLI()
-	case SQLText:
-		text, err = s.sqlText()
-	default:
+	in := map[Format]func() (string, error){
+		JSON:           s.json,
+		Terraform:      func() (string, error) { return s.terraform(o) },
+		CloudFormation: s.cloudFormation,
+		Gcloud:         s.gcloud,
+		AWSCLI:         s.awsCLI,
+		SQLText:        s.sqlText,
+	}[f]
+	if in == nil {
 		return fmt.Errorf("%w: %q is not one of them: write json, terraform, cloudformation, aws, gcloud or sql", ErrFormat, f)
 	}
+	text, err := in()
 	if err != nil {
 		return err
 	}
@@ -127,81 +123,37 @@ type document struct {
 func policy(list []Statement) document { return document{"2012-10-17", list} }
 
 // TrustPolicy is who may enter, as one JSON document.
-func (r *Role) TrustPolicy() ([]byte, error) { return indented(policy(r.Trust)) }
+func (r *Role) TrustPolicy() ([]byte, error) { return encoded(policy(r.Trust), "  ") }
 
 // PermissionsPolicy is what the role may do, as one JSON document.
-func (r *Role) PermissionsPolicy() ([]byte, error) { return indented(policy(r.Policy)) }
+func (r *Role) PermissionsPolicy() ([]byte, error) { return encoded(policy(r.Policy), "  ") }
 
-func indented(v any) ([]byte, error) {
-	var b strings.Builder
+// encoded is JSON that a person may read: < and & stay what they are.
+func encoded(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
+	enc.SetIndent("", indent)
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
-	return []byte(b.String()), err
-}
-
-type jsonSheet struct {
-	Tenant      string         `json:"tenant"`
-	Destination string         `json:"destination"`
-	Kind        string         `json:"kind"`
-	For         exchange.Owner `json:"for"`
-	Missing     []Missing      `json:"missing,omitempty"`
-	Roles       []jsonRole     `json:"roles,omitempty"`
-	Google      *jsonGoogle    `json:"google,omitempty"`
-	SQL         []string       `json:"sql,omitempty"`
-}
-
-type jsonRole struct {
-	ARN         string              `json:"role"`
-	Name        string              `json:"name"`
-	Path        string              `json:"path"`
-	MaxSession  int                 `json:"max_session_duration"`
-	TrustPolicy *document           `json:"trust_policy,omitempty"`
-	Policies    map[string]document `json:"policies,omitempty"`
-	Why         map[string]string   `json:"why"` // by Sid
-}
-
-type jsonGoogle struct {
-	Accounts    []string         `json:"service_accounts,omitempty"`
-	CustomRoles []jsonCustomRole `json:"custom_roles,omitempty"`
-	Pools       []jsonPool       `json:"pools,omitempty"`
-	Bindings    []Binding        `json:"bindings"`
-}
-
-type jsonCustomRole struct {
-	Name        string   `json:"name"`
-	Permissions []string `json:"permissions"`
-	Why         string   `json:"why"`
-}
-
-type jsonPool struct {
-	Project   string            `json:"project_number"`
-	Pool      string            `json:"pool"`
-	Provider  string            `json:"provider"`
-	Account   string            `json:"aws_account"`
-	Mapping   map[string]string `json:"attribute_mapping"`
-	Condition string            `json:"attribute_condition"`
-	Why       string            `json:"why"`
+	return b.Bytes(), err
 }
 
 func (s *Sheet) json() (string, error) {
-	doc := jsonSheet{Tenant: s.Tenant, Destination: s.Destination, Kind: s.Kind, For: s.For, Missing: s.Missing}
-	for _, r := range s.Roles {
-		doc.Roles = append(doc.Roles, r.json())
-	}
-	if !s.Google.empty() {
-		doc.Google = s.Google.json()
-	}
-	for _, q := range s.SQL {
-		doc.SQL = append(doc.SQL, q.Text)
-	}
-	text, err := indented(doc)
+	text, err := encoded(s, "  ")
 	return string(text), err
 }
 
-func (r *Role) json() jsonRole {
-	j := jsonRole{ARN: r.ARN, Name: r.Name(), Path: r.Path(), MaxSession: r.MaxSession, Why: map[string]string{}}
+// MarshalJSON writes the role with the documents that IAM takes.
+func (r *Role) MarshalJSON() ([]byte, error) {
+	j := struct {
+		ARN         string              `json:"role"`
+		Name        string              `json:"name"`
+		Path        string              `json:"path"`
+		MaxSession  int                 `json:"max_session_duration"`
+		TrustPolicy *document           `json:"trust_policy,omitempty"`
+		Policies    map[string]document `json:"policies,omitempty"`
+		Why         map[string]string   `json:"why"` // by Sid
+	}{ARN: r.ARN, Name: r.Name(), Path: r.Path(), MaxSession: r.MaxSession, Why: map[string]string{}}
 	if len(r.Trust) > 0 {
 		d := policy(r.Trust)
 		j.TrustPolicy = &d
@@ -209,21 +161,10 @@ func (r *Role) json() jsonRole {
 	if len(r.Policy) > 0 {
 		j.Policies = map[string]document{r.PolicyName: policy(r.Policy)}
 	}
-	for _, st := range append(r.Trust[:len(r.Trust):len(r.Trust)], r.Policy...) {
+	for _, st := range slices.Concat(r.Trust, r.Policy) {
 		j.Why[st.Sid] = st.Why
 	}
-	return j
-}
-
-func (g Google) json() *jsonGoogle {
-	j := &jsonGoogle{Accounts: g.Accounts, Bindings: g.Bindings}
-	for _, r := range g.CustomRoles {
-		j.CustomRoles = append(j.CustomRoles, jsonCustomRole{r.Name(), r.Permissions, r.Why})
-	}
-	for _, p := range g.Pools {
-		j.Pools = append(j.Pools, jsonPool{p.Number, p.Pool, p.Provider, p.Account, p.Mapping(), p.Condition(), p.Why})
-	}
-	return j
+	return encoded(j, "")
 }
 
 // sqlText is what an administrator of the database runs.
