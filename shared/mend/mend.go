@@ -18,6 +18,7 @@ import (
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/check"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
 	"carnet.dev/carnet/shared/exchange/destination"
 	"carnet.dev/carnet/shared/trust"
 )
@@ -155,19 +156,14 @@ func (f Fault) ruledOut() bool {
 
 // where is the account, project or Snowflake account that a thing is in.
 func where(name string) string {
+	resource := strings.TrimPrefix(name, "//iam.googleapis.com/")
 	switch {
-	case strings.HasPrefix(name, "arn:"):
-		if parts := strings.SplitN(name, ":", 6); len(parts) == 6 {
-			return "AWS account " + parts[4]
-		}
-	case strings.HasPrefix(name, "//iam.googleapis.com/projects/"):
-		return "Google Cloud project " + strings.Split(name, "/")[4]
-	case strings.HasPrefix(name, "projects/"):
-		return "Google Cloud project " + strings.Split(name, "/")[1]
+	case trust.OnAWS(name):
+		return "AWS account " + awsid.AccountOf(name)
+	case strings.HasPrefix(resource, "projects/"):
+		return "Google Cloud project " + strings.Split(resource, "/")[1]
 	case strings.Contains(name, "@"):
-		_, domain, _ := strings.Cut(name, "@")
-		project, _, _ := strings.Cut(domain, ".")
-		return "Google Cloud project " + project
+		return "Google Cloud project " + trust.ProjectOf(name)
 	}
 	return name
 }
@@ -189,33 +185,32 @@ func (f Fault) operatorsNumber() string {
 	return ""
 }
 
-// sheet is what an owner applies for this destination.
-func (f Fault) sheet(owner exchange.Owner) (*trust.Sheet, error) {
+// applied writes the part of an owner's sheet that concerns one principal.
+func (f Fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
+	text := f.printed(owner, func(s *trust.Sheet) *trust.Sheet { return part(s.Only(name)) }, trust.AWSCLI, trust.Gcloud)
+	if text == "" {
+		return f.byHand(fmt.Errorf("the files say nothing of %s", name))
+	}
+	return text
+}
+
+// SQL is what the administrator of the place runs.
+func (f Fault) SQL() string { return f.printed(exchange.ThirdParty, whole, trust.SQLText) }
+
+func whole(s *trust.Sheet) *trust.Sheet { return s }
+
+// printed writes a part of what an owner applies for this destination.
+func (f Fault) printed(owner exchange.Owner, part func(*trust.Sheet) *trust.Sheet, formats ...trust.Format) string {
 	ask := f.Facts
 	ask.Tenant, ask.Destination, ask.For = f.Tenant, f.name, owner
 	s, err := f.Kinds.Trust().For(f.Operator, ask)
-	if err == nil {
-		*f.missing = append(*f.missing, s.Missing...)
-	}
-	return s, err
-}
-
-// applied writes the part of an owner's sheet that concerns one principal.
-func (f Fault) applied(owner exchange.Owner, name string, part func(*trust.Sheet) *trust.Sheet) string {
-	s, err := f.sheet(owner)
 	if err != nil {
 		return f.byHand(err)
 	}
-	s = s.Only(name)
-	if part != nil {
-		s = part(s)
-	}
-	text, err := written(s, trust.AWSCLI, trust.Gcloud)
-	switch {
-	case err != nil:
+	*f.missing = append(*f.missing, s.Missing...)
+	text, err := written(part(s), formats...)
+	if err != nil {
 		return f.byHand(err)
-	case text == "":
-		return f.byHand(fmt.Errorf("the files say nothing of %s", name))
 	}
 	return text
 }
@@ -248,19 +243,6 @@ func inFormats(s *trust.Sheet, formats []trust.Format) (string, error) {
 }
 
 func (f Fault) byHand(err error) string { return "# " + err.Error() }
-
-// SQL is what the administrator of the place runs.
-func (f Fault) SQL() string {
-	s, err := f.sheet(exchange.ThirdParty)
-	if err != nil {
-		return f.byHand(err)
-	}
-	text, err := written(s, trust.SQLText)
-	if err != nil {
-		return f.byHand(err)
-	}
-	return text
-}
 
 // pool is the provider of the edge, as a role has to find it.
 func (f Fault) pool(commands func(trust.Pool, catalog.ProviderKind) string) string {

@@ -97,7 +97,7 @@ func (f Fault) Region() string { return cmp.Or(f.Operator.Region, f.Operator.Run
 func (f Fault) InPool() bool { return strings.HasPrefix(f.To, "//") }
 
 // Theirs is what the owner of what is entered applies.
-func (f Fault) Theirs() string { return f.applied(f.Owner, f.To, nil) }
+func (f Fault) Theirs() string { return f.applied(f.Owner, f.To, whole) }
 
 // TheirPermissions are Theirs without who may enter.
 func (f Fault) TheirPermissions() string {
@@ -128,5 +128,5 @@ func (f Fault) Reader() string {
 		return f.applied(exchange.Operator, f.From, (*trust.Sheet).WithoutTrust)
 	}
 	secret, _, _ := strings.Cut(f.To, "/versions/")
-	return f.applied(exchange.Operator, secret, nil)
+	return f.applied(exchange.Operator, secret, whole)
 }
