@@ -231,11 +231,7 @@ func (w *walk) edges() {
 		return
 	}
 	for i, to := range w.chain[1:] {
-		owner := w.to.OwnerOf(to)
-		if i+2 == len(w.chain) {
-			owner = exchange.ThirdParty
-		}
-		w.report.Edges = append(w.report.Edges, Edge{From: w.chain[i], To: to, State: Unreached, Owner: owner})
+		w.report.Edges = append(w.report.Edges, Edge{From: w.chain[i], To: to, State: Unreached, Owner: w.to.OwnerOf(to)})
 	}
 }
 
@@ -293,8 +289,9 @@ func (w *walk) breaks(ctx context.Context, e *exchange.EdgeError) {
 	w.report.err = found
 	at := w.position(found.Edge)
 	state := Broken
+	w.report.Outcome = BrokenChain
 	if found.Reason != exchange.Refused {
-		state = Unknown
+		state, w.report.Outcome = Unknown, NoAnswer
 	}
 	for i := range max(at, 0) {
 		w.mark(i, Held, "")
@@ -305,10 +302,6 @@ func (w *walk) breaks(ctx context.Context, e *exchange.EdgeError) {
 		for i := at; i >= 0 && i >= at-len(found.Edge.Via); i-- {
 			w.mark(i, Suspect, found.Edge.Op)
 		}
-	}
-	w.report.Outcome = BrokenChain
-	if found.Reason != exchange.Refused {
-		w.report.Outcome = NoAnswer
 	}
 	w.report.Finding = &Finding{
 		Position: at + 1, Op: found.Edge.Op, Reason: found.Reason, Code: found.Code,
@@ -357,15 +350,12 @@ func (w *walk) narrowed(ctx context.Context, e *exchange.EdgeError) (_ *exchange
 }
 
 func (w *walk) passes(ctx context.Context) (bool, error) {
-	p, ok := w.to.(interface{ End() exchange.Identity })
-	if !ok {
-		return false, gcpid.ErrNoDelegates
+	if p, ok := w.to.(interface{ End() exchange.Identity }); ok {
+		if end, ok := p.End().(*gcpid.Identity); ok {
+			return end.Passes(ctx)
+		}
 	}
-	end, ok := p.End().(*gcpid.Identity)
-	if !ok {
-		return false, gcpid.ErrNoDelegates
-	}
-	return end.Passes(ctx)
+	return false, gcpid.ErrNoDelegates
 }
 
 // probe tries what must be refused. A destination is unsafe if one attempt is let in.

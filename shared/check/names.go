@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -80,10 +81,10 @@ func (n Names) edge(r Report) exchange.Edge {
 // placed says of each cause where it is to be changed. Where any account of a run can be
 // the reason, a cause is there for each.
 func (d diagnosis) placed(causes []Cause, e *exchange.EdgeError) []Cause {
-	seen := map[string]int{}
+	seen, all := map[string]int{}, d.all()
 	list := slices.Clone(causes)
 	for i, c := range list {
-		if k, ok := d.cause(c.Code); ok {
+		if k, ok := all[c.Code]; ok {
 			at := places(k, e)
 			list[i].At = at[min(seen[c.Code], len(at)-1)]
 			seen[c.Code]++
@@ -92,34 +93,18 @@ func (d diagnosis) placed(causes []Cause, e *exchange.EdgeError) []Cause {
 	return list
 }
 
-// all are the causes that a finding can have.
-func (d diagnosis) all() []cause.Cause {
-	list := []cause.Cause{throttled, away, deadline, file, other}
-	for _, r := range d {
+// all are the causes that a finding can have, by code.
+func (d diagnosis) all() map[string]cause.Cause {
+	all := map[string]cause.Cause{}
+	for _, r := range append(d[:len(d):len(d)], cause.Rule{Means: []cause.Cause{throttled, away, deadline, file, other}}) {
 		for _, k := range r.Means {
-			if !slices.Contains(list, k) {
-				list = append(list, k)
-			}
+			all[k.Code] = k
 		}
 	}
-	return list
-}
-
-func (d diagnosis) cause(code string) (cause.Cause, bool) {
-	all := d.all()
-	i := slices.IndexFunc(all, func(k cause.Cause) bool { return k.Code == code })
-	if i < 0 {
-		return cause.Cause{}, false
-	}
-	return all[i], true
+	return all
 }
 
 // Codes lists the codes that a cause can have, sorted.
 func Codes(kinds destination.Kinds) []string {
-	var list []string
-	for _, k := range diagnosisOf(kinds).all() {
-		list = append(list, k.Code)
-	}
-	slices.Sort(list)
-	return list
+	return slices.Sorted(maps.Keys(diagnosisOf(kinds).all()))
 }
