@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -76,20 +77,9 @@ func (t *Tenant) Allows(c Caller, destination string) bool {
 	if c.Issuer == "" || c.Subject == "" {
 		return false
 	}
-	for _, r := range t.Rules {
-		if r.Caller != c {
-			continue
-		}
-		if r.Destinations == nil {
-			return true
-		}
-		for _, d := range r.Destinations {
-			if d == destination {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.Rules, func(r Rule) bool {
+		return r.Caller == c && (r.Destinations == nil || slices.Contains(r.Destinations, destination))
+	})
 }
 
 // ErrNoTenant is what Tenants gives for a tenant that has no file.
@@ -161,10 +151,7 @@ func (b *Broker) Vend(ctx context.Context, req Request) (*Credential, error) {
 	if failed := b.Audit(ctx, record(req, dest, cred, err)); failed != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotRecorded, failed)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return cred, nil
+	return cred, err
 }
 
 // authorize finds the destination that the request names, if its caller may have
@@ -220,21 +207,17 @@ func record(req Request, dest Destination, cred *Credential, err error) Record {
 		r.Grant = &grant
 	}
 	if err != nil {
-		r.failed(err)
+		r.Error = err.Error()
+		var edge *EdgeError
+		if errors.As(err, &edge) {
+			r.Edges, r.Failed, r.Code, r.Owner = edge.Crossed, &edge.Edge, edge.Code, edge.Owner
+		}
 		return r
 	}
 	r.Principal, r.Digest, r.Edges = cred.Principal, cred.Digest(), cred.Trail
 	r.Expires = cred.Expires.UTC()
-	r.Cached = cred.Trail.cached()
+	r.Cached = len(r.Edges) > 0 && !slices.ContainsFunc(r.Edges, func(e Edge) bool { return !e.Cached })
 	return r
-}
-
-func (r *Record) failed(err error) {
-	r.Error = err.Error()
-	var edge *EdgeError
-	if errors.As(err, &edge) {
-		r.Edges, r.Failed, r.Code, r.Owner = edge.Crossed, &edge.Edge, edge.Code, edge.Owner
-	}
 }
 
 func outcome(err error) string {
@@ -253,13 +236,4 @@ func outcome(err error) string {
 		return "bad_request"
 	}
 	return "failed"
-}
-
-func (t Trail) cached() bool {
-	for _, e := range t {
-		if !e.Cached {
-			return false
-		}
-	}
-	return len(t) > 0
 }

@@ -17,53 +17,47 @@ func (l *Linker) lead(t *catalog.Tenant, d *catalog.Destination) exchange.Chain 
 	if len(d.Chain) > 0 {
 		var chain exchange.Chain
 		for _, link := range d.Chain {
-			chain = append(chain, l.principal(link))
+			chain = append(chain, l.entered(link.Role, link.ServiceAccount, 0)...)
 		}
 		return chain
 	}
-	ids, end := t.Identities, d.End
+	role, account := l.entered(t.Identities.AWS, nil, 0), l.entered(nil, t.Identities.GCP, 0)
+	toAWS, toGCP := d.End.Role != nil, d.End.ServiceAccount != nil
 	switch {
-	case ids.AWS == nil && ids.GCP == nil:
-		return nil
-	case ids.GCP == nil || end.ServiceAccount != nil && end.ServiceAccount.Provider != "" && ids.AWS != nil:
-		return exchange.Chain{l.role(*ids.AWS, 0)} // a customer's own pool is entered from the role
-	case ids.AWS == nil:
-		return exchange.Chain{l.Account(*ids.GCP, 0)}
+	case role == nil || account == nil:
+		return append(role, account...)
+	case toGCP && d.End.ServiceAccount.Provider != "":
+		return role // a customer's own pool is entered from the role
+	case l.onAWS() && toGCP:
+		return append(role, account...)
+	case l.onAWS():
+		return role
+	case toAWS:
+		return append(account, role...)
 	}
-	return l.leadOfBoth(ids, end)
+	return account
 }
 
-func (l *Linker) leadOfBoth(ids catalog.Identities, end catalog.End) exchange.Chain {
-	role, account := l.role(*ids.AWS, 0), l.Account(*ids.GCP, 0)
+// onAWS tells on which cloud this process runs.
+func (l *Linker) onAWS() bool {
 	_, onAWS := l.Runtime.(*awsid.Identity)
-	toAWS, toGCP := end.Role != nil, end.ServiceAccount != nil
-	switch {
-	case onAWS && toGCP:
-		return exchange.Chain{role, account}
-	case onAWS:
-		return exchange.Chain{role}
-	case toAWS:
-		return exchange.Chain{account, role}
-	}
-	return exchange.Chain{account}
+	return onAWS
 }
 
 // last is the destination's own identity, if its kind has one.
 func (l *Linker) last(d *catalog.Destination) exchange.Chain {
-	switch end := d.End; {
-	case end.Role != nil:
-		return exchange.Chain{l.role(*end.Role, d.Lifetime)}
-	case end.ServiceAccount != nil:
-		return exchange.Chain{l.Account(*end.ServiceAccount, d.Lifetime)}
-	}
-	return nil
+	return l.entered(d.End.Role, d.End.ServiceAccount, d.Lifetime)
 }
 
-func (l *Linker) principal(link catalog.ChainLink) exchange.Principal {
-	if link.Role != nil {
-		return l.role(*link.Role, 0)
+// entered is the one of the two that there is, nil where there is neither.
+func (l *Linker) entered(r *catalog.Role, a *catalog.ServiceAccount, lifetime time.Duration) exchange.Chain {
+	switch {
+	case r != nil:
+		return exchange.Chain{l.role(*r, lifetime)}
+	case a != nil:
+		return exchange.Chain{l.Account(*a, lifetime)}
 	}
-	return l.Account(*link.ServiceAccount, 0)
+	return nil
 }
 
 func (l *Linker) role(r catalog.Role, lifetime time.Duration) awsid.Role {

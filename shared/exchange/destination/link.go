@@ -173,16 +173,11 @@ func (l *Linker) deliverable(d *catalog.Destination, p *place) error {
 // secret reads a secret as the runtime, which alone may: it has to be kept on the
 // runtime's own cloud.
 func (l *Linker) secret(name string) (SecretReader, error) {
-	onAWS := strings.HasPrefix(name, "arn:")
-	switch own := l.Runtime.(type) {
-	case *awsid.Identity:
-		if onAWS {
-			return func(ctx context.Context) (exchange.Secret, exchange.Trail, error) { return own.Secret(ctx, name) }, nil
-		}
-	case *gcpid.Identity:
-		if !onAWS {
-			return func(ctx context.Context) (exchange.Secret, exchange.Trail, error) { return own.Secret(ctx, name) }, nil
-		}
+	own, ok := l.Runtime.(interface {
+		Secret(context.Context, string) (exchange.Secret, exchange.Trail, error)
+	})
+	if ok && l.onAWS() == strings.HasPrefix(name, "arn:") {
+		return func(ctx context.Context) (exchange.Secret, exchange.Trail, error) { return own.Secret(ctx, name) }, nil
 	}
 	return nil, fmt.Errorf("secret %s is on the other cloud: a runtime reads its own cloud's secrets, so keep the key on the cloud that carnet runs on", name)
 }

@@ -5,6 +5,7 @@ import (
 
 	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/awsid"
 )
 
 // owners says who can mend the edge into each principal: the operator where the
@@ -46,8 +47,8 @@ func (l *Linker) operators(principal string) bool {
 // home is a role's account, or the domain of a service account's email, which
 // names its project.
 func home(principal string) string {
-	if parts := strings.SplitN(principal, ":", 6); len(parts) == 6 {
-		return parts[4]
+	if account := awsid.AccountOf(principal); account != "" {
+		return account
 	}
 	return principal[strings.LastIndex(principal, "@")+1:]
 }

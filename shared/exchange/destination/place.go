@@ -164,7 +164,7 @@ func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
 	}
 	grant := granted
 	if asked.Access != "" {
-		if !known(asked.Access) {
+		if !asked.Access.CanRead() && !asked.Access.CanWrite() {
 			return grant, false, fmt.Errorf("%w: access is %q: write read, write or read_write", exchange.ErrBadRequest, asked.Access)
 		}
 		if !within(asked.Access, granted.Access) {
@@ -181,10 +181,6 @@ func narrow(granted, asked exchange.Grant) (exchange.Grant, bool, error) {
 	}
 	same := grant.Access == granted.Access && slices.Equal(grant.Prefixes, granted.Prefixes)
 	return grant, !same, nil
-}
-
-func known(a exchange.Access) bool {
-	return a == exchange.Read || a == exchange.Write || a == exchange.ReadWrite
 }
 
 func within(asked, granted exchange.Access) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,15 +53,8 @@ func (p Probe) Try(ctx context.Context) (Verdict, error) {
 // callersOwn tells of a refusal that never reached the destination's own policy.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func callersOwn(e *exchange.EdgeError) bool {
-	if e.Err == nil {
-		return false
-	}
-	for _, own := range []string{"identity-based policy", "permissions boundary", "session policy", "service control policy", "VPC endpoint policy"} {
-		if strings.Contains(e.Err.Error(), own) {
-			return true
-		}
-	}
-	return false
+	policies := []string{"identity-based policy", "permissions boundary", "session policy", "service control policy", "VPC endpoint policy"}
+	return e.Err != nil && slices.ContainsFunc(policies, func(own string) bool { return strings.Contains(e.Err.Error(), own) })
 }
 
 const (
@@ -165,11 +159,10 @@ func (l *Linker) others(from exchange.Identity) ([]Other, error) {
 
 func (l *Linker) nobody() (exchange.Identity, error) {
 	var p exchange.Principal
-	_, onAWS := l.Runtime.(*awsid.Identity)
 	switch n := l.Operator.Nobody; {
-	case onAWS && n.AWS != "":
+	case l.onAWS() && n.AWS != "":
 		p = awsid.Role{Cloud: l.AWS, ARN: n.AWS}
-	case !onAWS && n.GCP != "":
+	case !l.onAWS() && n.GCP != "":
 		p = gcpid.ServiceAccount{Cloud: l.GCP, Email: n.GCP, Entry: gcpid.User}
 	default:
 		return nil, nil
