@@ -95,27 +95,19 @@ func (c *Cloud) Runtime(roleARN string, from aws.CredentialsProvider) *Identity 
 		if err != nil {
 			return Session{}, exchange.AtEdge(err, edge, nil)
 		}
-		return platformSession(roleARN, creds), nil
-	}
-	return &Identity{cloud: c, arn: roleARN, assume: own}
-}
-
-func platformSession(roleARN string, creds aws.Credentials) Session {
-	expires := creds.Expires
-	if !creds.CanExpire {
-		// Lambda's environment does not say when its credentials end; Lambda
-		// replaces the sandbox before they do.
-		expires = time.Now().Add(time.Hour)
-	}
-	return Session{
-		ARN:     roleARN,
-		Expires: expires,
-		Session: exchange.Session{
+		s := Session{ARN: roleARN, Expires: creds.Expires, Session: exchange.Session{
 			AccessKeyID:     creds.AccessKeyID,
 			SecretAccessKey: exchange.NewSecret(creds.SecretAccessKey),
 			SessionToken:    exchange.NewSecret(creds.SessionToken),
-		},
+		}}
+		if !creds.CanExpire {
+			// Lambda's environment does not say when its credentials end; Lambda
+			// replaces the sandbox before they do.
+			s.Expires = time.Now().Add(time.Hour)
+		}
+		return s, nil
 	}
+	return &Identity{cloud: c, arn: roleARN, assume: own}
 }
 
 // Principal implements [exchange.Identity]: the role's ARN.

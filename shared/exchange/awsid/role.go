@@ -35,24 +35,25 @@ func (r Role) String() string { return r.ARN }
 // Enter links the role to the identity it is entered from: one of ours assumes
 // it, anybody else shows a web identity.
 func (r Role) Enter(from exchange.Identity) (exchange.Identity, error) {
-	if own, ok := from.(*Identity); ok {
-		return r.enteredByRole(own), nil
-	}
-	if r.ExternalID == "" && r.NextExternalID == "" {
+	own, ours := from.(*Identity)
+	if !ours && r.ExternalID == "" && r.NextExternalID == "" {
 		return nil, fmt.Errorf("%s has no external_id, which is the audience of the token that another cloud's identity shows: without one a token made for anybody would do", r.ARN)
 	}
-	return r.enteredByToken(from), nil
-}
-
-func (r Role) enteredByRole(from *Identity) *Identity {
-	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: min(cmp.Or(r.Lifetime, time.Hour), LongestChained)}
-	rotation := r.rotation()
+	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: cmp.Or(r.Lifetime, time.Hour)}
+	if ours {
+		id.longest = min(id.longest, LongestChained)
+	}
+	rotation := rotation{role: r.ARN, next: r.NextExternalID, old: r.ExternalID}
 	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
-		return rotation.cross(func(externalID string) (Session, error) {
-			return r.assumeFrom(ctx, from, externalID, atMost(ask.Lifetime, id.longest), ask.Policy)
+		life := min(cmp.Or(ask.Lifetime, id.longest), id.longest)
+		return rotation.cross(func(binding string) (Session, error) {
+			if ours {
+				return r.assumeFrom(ctx, own, binding, life, ask.Policy)
+			}
+			return r.assumeWith(ctx, from, binding, life, ask.Policy)
 		})
 	}
-	return id
+	return id, nil
 }
 
 func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string, life time.Duration, policy string) (Session, error) {
@@ -68,17 +69,6 @@ func (r Role) assumeFrom(ctx context.Context, from *Identity, externalID string,
 		return err
 	})
 	return entered, exchange.AtEdge(err, edge, nil)
-}
-
-func (r Role) enteredByToken(from exchange.Identity) *Identity {
-	id := &Identity{cloud: r.Cloud, arn: r.ARN, longest: cmp.Or(r.Lifetime, time.Hour)}
-	rotation := r.rotation()
-	id.assume = func(ctx context.Context, ask Ask) (Session, error) {
-		return rotation.cross(func(audience string) (Session, error) {
-			return r.assumeWith(ctx, from, audience, atMost(ask.Lifetime, id.longest), ask.Policy)
-		})
-	}
-	return id
 }
 
 func (r Role) assumeWith(ctx context.Context, from exchange.Identity, audience string, life time.Duration, policy string) (Session, error) {
@@ -162,5 +152,3 @@ func accountOf(arn string) (account, resource string) {
 	account, resource, _ = strings.Cut(arn, ":")
 	return account, resource
 }
-
-func atMost(asked, longest time.Duration) time.Duration { return min(cmp.Or(asked, longest), longest) }

@@ -22,10 +22,6 @@ type rotation struct {
 	oldUntil  atomic.Int64 // Unix seconds until which old goes first
 }
 
-func (r Role) rotation() *rotation {
-	return &rotation{role: r.ARN, next: r.NextExternalID, old: r.ExternalID}
-}
-
 // cross enters with the id that goes first, and with the other where the role refused
 // it, which is what a trust policy that does not know an id looks like. If both are
 // refused the first refusal counts.
@@ -45,16 +41,12 @@ func (r *rotation) cross(enter func(id string) (Session, error)) (Session, error
 	if again != nil {
 		return s, err
 	}
-	r.remember(second)
-	return other, nil
-}
-
-func (r *rotation) remember(good string) {
-	until := int64(0)
-	if good == r.old {
-		until = time.Now().Add(oldFor).Unix()
+	until := time.Time{}
+	if second == r.old {
+		until = time.Now().Add(oldFor)
 	}
-	r.oldUntil.Store(until)
+	r.oldUntil.Store(until.Unix())
+	return other, nil
 }
 
 // unknown tells whether the role itself refused. STS says the same of a wrong ExternalId,
