@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"carnet.dev/carnet/shared/exchange"
@@ -37,12 +38,7 @@ func (s ServiceAccount) Enter(from exchange.Identity) (exchange.Identity, error)
 	if s.Provider == nil {
 		return nil, fmt.Errorf("%s has no provider: an identity that is not Google's enters through a workload identity pool, so name its provider in carnet.yaml, or in this file if the pool is the third party's", s.Email)
 	}
-	federated := way{
-		from:      from.Principal(),
-		federated: true,
-		by:        entered{s.Provider, from},
-	}
-	return s.enteredBy([]way{federated}), nil
+	return s.enteredBy([]way{{from: from.Principal(), federated: true, by: entered{s.Provider, from}}}), nil
 }
 
 // onwards lists the ways to an account that is entered from this one.
@@ -117,10 +113,13 @@ func resources(emails []string) []string {
 	return names
 }
 
-type accessTokenRequest struct {
-	Delegates []string `json:"delegates,omitempty"`
-	Scope     []string `json:"scope"`
-	Lifetime  string   `json:"lifetime"`
+// A tokenRequest asks for an access token with scopes, or for an ID token with an audience.
+type tokenRequest struct {
+	Delegates    []string `json:"delegates,omitempty"`
+	Scope        []string `json:"scope,omitempty"`
+	Lifetime     string   `json:"lifetime,omitempty"`
+	Audience     string   `json:"audience,omitempty"`
+	IncludeEmail bool     `json:"includeEmail,omitempty"`
 }
 
 type accessTokenAnswer struct {
@@ -128,61 +127,51 @@ type accessTokenAnswer struct {
 	ExpireTime  time.Time `json:"expireTime"`
 }
 
-// accessToken is the one call that crosses a run of accounts.
-// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
-func (i *Identity) accessToken(ctx context.Context, w way, ask Ask) (Token, error) {
-	edge := exchange.Edge{From: w.from, Via: w.via, To: i.email, Op: "iamcredentials.generateAccessToken", Mint: exchange.NewMint()}
-	var token Token
-	err := w.shown(ctx, func(own Token) error {
-		var answer accessTokenAnswer
-		err := i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateAccessToken", own.Value, accessTokenRequest{
-			Delegates: resources(w.via),
-			Scope:     ask.Scopes,
-			Lifetime:  strconv.Itoa(int(i.lifetime(ask.Lifetime)/time.Second)) + "s",
-		}, &answer, &edge)
-		if err == nil && answer.AccessToken == "" {
-			err = errors.New("the answer has no access token")
-		}
-		if err != nil {
-			return failed(err, edge, own.Trail)
-		}
-		token = Token{Value: exchange.NewSecret(answer.AccessToken), Expires: i.cloud.clock.Ours(answer.ExpireTime), Trail: own.Trail.Then(edge)}
-		return nil
-	})
-	return token, exchange.AtEdge(err, edge, nil)
-}
-
-type idTokenRequest struct {
-	Delegates    []string `json:"delegates,omitempty"`
-	Audience     string   `json:"audience"`
-	IncludeEmail bool     `json:"includeEmail"`
-}
-
 type idTokenAnswer struct {
 	Token string `json:"token"`
+}
+
+// accessToken asks for an access token of the account.
+// https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
+func (i *Identity) accessToken(ctx context.Context, w way, ask Ask) (Token, error) {
+	var answer accessTokenAnswer
+	request := tokenRequest{Scope: ask.Scopes, Lifetime: strconv.Itoa(int(i.lifetime(ask.Lifetime)/time.Second)) + "s"}
+	return i.generated(ctx, w, "iamcredentials.generateAccessToken", request, &answer, func() (string, time.Time, error) {
+		if answer.AccessToken == "" {
+			return "", time.Time{}, errors.New("the answer has no access token")
+		}
+		return answer.AccessToken, answer.ExpireTime, nil
+	})
 }
 
 // idToken is the same for an ID token. The undocumented useEmailAzp is never sent:
 // AWS would match its azp where a trust policy expects the numeric id.
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken
 func (i *Identity) idToken(ctx context.Context, w way, audience string) (Token, error) {
-	edge := exchange.Edge{From: w.from, Via: w.via, To: i.email, Op: "iamcredentials.generateIdToken", Mint: exchange.NewMint()}
+	var answer idTokenAnswer
+	request := tokenRequest{Audience: audience, IncludeEmail: true}
+	return i.generated(ctx, w, "iamcredentials.generateIdToken", request, &answer, func() (string, time.Time, error) {
+		expires, err := expiry(answer.Token)
+		return answer.Token, expires, err
+	})
+}
+
+// generated is the one call that crosses a run of accounts; read takes the token and its end out
+// of the answer once that is filled.
+func (i *Identity) generated(ctx context.Context, w way, op string, ask tokenRequest, answer any, read func() (string, time.Time, error)) (Token, error) {
+	edge := exchange.Edge{From: w.from, Via: w.via, To: i.email, Op: op, Mint: exchange.NewMint()}
+	ask.Delegates = resources(w.via)
 	var token Token
 	err := w.shown(ctx, func(own Token) error {
-		var answer idTokenAnswer
-		err := i.cloud.post(ctx, credentialsURL+resource(i.email)+":generateIdToken", own.Value, idTokenRequest{
-			Delegates:    resources(w.via),
-			Audience:     audience,
-			IncludeEmail: true,
-		}, &answer, &edge)
-		if err != nil {
+		at := credentialsURL + resource(i.email) + ":" + strings.TrimPrefix(op, "iamcredentials.")
+		if err := i.cloud.post(ctx, at, own.Value, ask, answer, &edge); err != nil {
 			return failed(err, edge, own.Trail)
 		}
-		expires, err := expiry(answer.Token)
+		value, expires, err := read()
 		if err != nil {
 			return exchange.AtEdge(err, edge, own.Trail)
 		}
-		token = Token{Value: exchange.NewSecret(answer.Token), Expires: i.cloud.clock.Ours(expires), Trail: own.Trail.Then(edge)}
+		token = Token{Value: exchange.NewSecret(value), Expires: i.cloud.clock.Ours(expires), Trail: own.Trail.Then(edge)}
 		return nil
 	})
 	return token, exchange.AtEdge(err, edge, nil)
