@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -45,12 +46,10 @@ var errNoCatalog = errors.New("CARNET_CATALOG is not set: write the folder, or s
 // set.
 func Choice(name, write string, values ...string) (string, error) {
 	v := os.Getenv(name)
-	for _, good := range values {
-		if v == good {
-			return v, nil
-		}
-	}
-	if v == "" {
+	switch {
+	case slices.Contains(values, v):
+		return v, nil
+	case v == "":
 		return "", fmt.Errorf("%s is not set: write %s", name, write)
 	}
 	return "", fmt.Errorf("%s is %q: write %s", name, v, write)
@@ -61,16 +60,11 @@ type mistakes struct{ list []error }
 
 // err is one line, since a log's reader sees the first.
 func (m *mistakes) err() error {
-	var all []string
-	for _, e := range m.list {
-		if e != nil {
-			all = append(all, e.Error())
-		}
-	}
-	if len(all) == 0 {
+	err := errors.Join(m.list...)
+	if err == nil {
 		return nil
 	}
-	return errors.New(strings.Join(all, "; "))
+	return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func (m *mistakes) choice(name, write string, values ...string) string {

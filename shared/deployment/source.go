@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -44,10 +45,7 @@ func (c Config) s3(at string) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	region := query.Get("region")
-	if region == "" {
-		region = os.Getenv("AWS_REGION")
-	}
+	region := cmp.Or(query.Get("region"), os.Getenv("AWS_REGION"))
 	if region == "" {
 		return nil, fmt.Errorf("CARNET_CATALOG is %s, and no Region is known: set AWS_REGION, or write s3://%s?region=eu-west-1", c.Catalog, at)
 	}

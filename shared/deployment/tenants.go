@@ -94,18 +94,12 @@ func (t *tenants) linkOnce(name, version, file string, text []byte) (*exchange.T
 	if held, ok := t.linked.Get(name); ok && held.version == version {
 		return held.tenant, nil
 	}
-	tenant, err := t.link(file, text)
-	if err == nil {
-		t.linked.Add(name, linked{file, version, tenant})
-		t.first()
-	}
-	return tenant, err
-}
-
-func (t *tenants) link(file string, text []byte) (*exchange.Tenant, error) {
 	parsed, err := t.kinds().ParseTenant(file, text)
 	if err != nil {
 		return nil, err
 	}
-	return t.linker.Link(parsed), nil
+	tenant := t.linker.Link(parsed)
+	t.linked.Add(name, linked{file, version, tenant})
+	t.first()
+	return tenant, nil
 }
