@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carnet.dev/carnet/integration/lab/environ"
 	"carnet.dev/carnet/integration/lab/tour"
 )
 
@@ -42,9 +43,9 @@ each destination that gives an AWS session, such as acme-lake.`,
 			case o.serve && len(args) > 0:
 				return errors.New("--serve and a command exclude each other: take one out")
 			case o.serve:
-				return o.keepUp(cmd)
+				return inLab(func(g *environ.Environment) error { return o.keepUp(cmd, g) })
 			case len(args) > 0:
-				return o.run(cmd, args)
+				return inLab(func(g *environ.Environment) error { return o.run(cmd, args, g) })
 			}
 			return runLab(cmd, o.asJSON)
 		},

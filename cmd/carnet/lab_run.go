@@ -17,17 +17,26 @@ import (
 	"carnet.dev/carnet/integration/lab/tour"
 )
 
-// run runs a command as the operator's function, and ends as it does.
-func (o *labOptions) run(cmd *cobra.Command, args []string) error {
+// inLab brings both clouds up for what is done with them, and points clients at this very program.
+func inLab(do func(*environ.Environment) error) error {
 	t, err := tour.New(io.Discard)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	g, err := environOf(t)
+	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	g, err := environ.New(t, self)
+	if err != nil {
+		return err
+	}
+	return do(g)
+}
+
+// run runs a command as the operator's function, and ends as it does.
+func (o *labOptions) run(cmd *cobra.Command, args []string, g *environ.Environment) error {
 	if isTerminal(cmd.ErrOrStderr()) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Both clouds are up on loopback, and this is the operator's function on %s.\n", cmp.Or(map[string]string{"gcp": "Google Cloud"}[o.runtime], "AWS"))
 	}
@@ -41,7 +50,7 @@ func (o *labOptions) run(cmd *cobra.Command, args []string) error {
 	child := exec.CommandContext(ctx, args[0], args[1:]...)
 	child.Env = g.Of(o.runtime)
 	child.Stdin, child.Stdout, child.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	err = child.Run()
+	err := child.Run()
 	var ended *exec.ExitError
 	if errors.As(err, &ended) {
 		return exitError{max(ended.ExitCode(), exitFailed), errors.New("")} // it has said why itself
@@ -50,16 +59,8 @@ func (o *labOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // keepUp keeps the clouds up until the command is interrupted.
-func (o *labOptions) keepUp(cmd *cobra.Command) error {
-	t, err := tour.New(io.Discard)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	g, err := environOf(t)
-	if err != nil {
-		return err
-	}
+func (o *labOptions) keepUp(cmd *cobra.Command, g *environ.Environment) error {
+	var err error
 	if o.asJSON {
 		err = printJSON(cmd.OutOrStdout(), g.All())
 	} else {
@@ -71,13 +72,4 @@ func (o *labOptions) keepUp(cmd *cobra.Command) error {
 	<-cmd.Context().Done()
 	fmt.Fprintln(cmd.ErrOrStderr(), "\nThe lab is closed.")
 	return nil
-}
-
-// environOf points clients at this very program.
-func environOf(t *tour.Tour) (*environ.Environment, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return environ.New(t, self)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -155,12 +154,7 @@ func asJSON(w io.Writer, c *exchange.Credential) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, text, "", "  "); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, out.String())
-	return err
+	return printJSON(w, json.RawMessage(text))
 }
 
 // asEnv prints assignments that a shell can evaluate.
