@@ -7,8 +7,8 @@
 // and collects what one owner's side needs into a [Sheet]: the roles and their policies,
 // the accounts and their bindings, the SQL. Every entry says why it is there.
 //
-// A Sheet knows no syntax. The writers give it the form that its owner applies: JSON,
-// a CloudFormation template, gcloud's commands, Terraform's modules, SQL.
+// A Sheet is its own JSON, and knows no other syntax. The writers give it the form that its
+// owner applies: a CloudFormation template, gcloud's commands, Terraform's modules, SQL.
 //
 // What is not in the catalog, such as the numeric id of a service account, is told by
 // the caller, or stands in the sheet as a placeholder that no cloud accepts as
