@@ -129,7 +129,7 @@ func (o *addOptions) create(cmd *cobra.Command, c catalogFiles, tenant, dest str
 		text = append(text, "identities:")
 	}
 	if role != "" {
-		text = append(text, "  aws:", "    role: "+keys.Scalar(role), "    external_id: "+newExternalID())
+		text = append(text, "  aws:", "    role: "+keys.Scalar(role), "    external_id: "+keys.Scalar(newExternalID()))
 	}
 	if account != "" {
 		text = append(text, "  gcp:", "    service_account: "+keys.Scalar(account))

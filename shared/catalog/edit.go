@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"carnet.dev/carnet/shared/catalog/keys"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -92,7 +93,7 @@ func (d *Draft) AddDestination(name string, lines []string) error {
 	}
 	all := under(m, "destinations")
 	if all == nil {
-		d.appendLines(len(d.text), append([]string{"destinations:", "  " + name + ":"}, indented(lines, 4)...))
+		d.appendLines(len(d.text), append([]string{"destinations:", "  " + keys.Scalar(name) + ":"}, indented(lines, 4)...))
 		return nil
 	}
 	if all.Style&yaml.FlowStyle != 0 || all.Kind != yaml.MappingNode || len(all.Content) == 0 {
@@ -107,7 +108,7 @@ func (d *Draft) AddDestination(name string, lines []string) error {
 	if body.Kind == yaml.MappingNode && body.Style&yaml.FlowStyle == 0 && len(body.Content) > 0 {
 		step = body.Content[0].Column - first.Column
 	}
-	d.appendLines(d.behind(lastLine(all)), append([]string{strings.Repeat(" ", margin) + name + ":"}, indented(lines, margin+step)...))
+	d.appendLines(d.behind(lastLine(all)), append([]string{strings.Repeat(" ", margin) + keys.Scalar(name) + ":"}, indented(lines, margin+step)...))
 	return nil
 }
 

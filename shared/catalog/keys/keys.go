@@ -246,8 +246,11 @@ func (k Key) YAML(values ...string) string {
 	return strings.Join(list, "")
 }
 
-// Scalar writes a string so that YAML reads that string.
+// Scalar writes a string so that every reader of YAML reads that string.
 func Scalar(value string) string {
+	if otherwise(&yaml.Node{Tag: "!!str", Value: value}) {
+		return `"` + value + `"`
+	}
 	text, err := yaml.Marshal(value)
 	if err != nil {
 		return `""`

@@ -91,6 +91,10 @@ func (r *File) Root(text []byte) *yaml.Node {
 		r.Bad(nil, "is %d bytes long, and %d is the most: split the tenant in two", len(text), MaxFile)
 		return nil
 	}
+	if i := bytes.IndexAny(text, "\u0085\u2028\u2029"); i >= 0 {
+		r.problems = append(r.problems, Problem{r.Name, 1 + bytes.Count(text[:i], []byte("\n")), "has a character that ends a line and that few editors show, U+0085, U+2028 or U+2029: take it out"})
+		return nil
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, second yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
@@ -145,6 +149,14 @@ func (r *File) plain(n *yaml.Node, depth int) bool {
 	return ok
 }
 
+// otherwise tells whether YAML 1.1 has a plain word for a number, or for true or false. Terraform's
+// yamldecode reads files so, and would leave out what stands there. https://yaml.org/type/
+func otherwise(n *yaml.Node) bool {
+	digits := strings.TrimLeft(n.Value, "+-.")
+	number := digits != "" && digits[0] >= '0' && digits[0] <= '9' && strings.Trim(digits, "0123456789_.eE:") == ""
+	return n.Style == 0 && n.Tag == "!!str" && (number || slices.Contains([]string{"y", "n", "yes", "no", "on", "off"}, strings.ToLower(n.Value)))
+}
+
 // A Mapping is a node's keys, each of which is taken once.
 type Mapping struct {
 	*File
@@ -172,6 +184,8 @@ func (r *File) Mapping(n *yaml.Node, what string) *Mapping {
 		switch lower := strings.ToLower(key.Value); {
 		case key.Kind != yaml.ScalarNode:
 			r.Bad(key, "%s has a key that is no word", what)
+		case key.Tag != "!!str" || otherwise(key):
+			r.Bad(key, "%s has the key %s, which not every reader takes for a string: write %q", what, key.Value, key.Value)
 		case seen[lower]:
 			r.Bad(key, "%s has %q twice: keep one", what, key.Value)
 		default:

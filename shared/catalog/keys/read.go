@@ -82,6 +82,10 @@ func (k Key) scalar(m *Mapping, n *yaml.Node, into any) {
 		m.bad(k.Name, n, "%s: %s %s", m.What, k.Name, cmp.Or(k.leaf.empty, "is empty: write its value, or take the key out"))
 		return
 	}
+	if k.leaf.tag == "!!str" && otherwise(n) {
+		m.bad(k.Name, n, "%s: %s is %s, which not every reader takes for a string: write %q", m.What, k.Name, n.Value, n.Value)
+		return
+	}
 	v, err := k.leaf.value(n.Value)
 	if err != nil {
 		m.bad(k.Name, n, "%s: %s %v", m.What, k.Name, err)
