@@ -317,6 +317,8 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 	writeFile(t, dir, "tenants/itself.yaml", "tenant: itself\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-f-vend\", external_id: zz-1}\n")
 	writeFile(t, dir, "carnet.yaml", readFile(t, dir, "carnet.yaml")+"\nnobody: {aws: {role: \"arn:aws:iam::111122223333:role/carnet-no-one\"}}\n")
 	writeFile(t, dir, "tenants/noone.yaml", "tenant: noone\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-no-one\", external_id: zz-2}\n")
+	writeFile(t, dir, "tenants/unheard.yaml", "tenant: unheard\nidentities:\n  aws: {role: \"arn:aws:iam::111122223333:role/carnet-t-unheard\", external_id: zz-3}\ncallers:\n  - google: sync-worker@operator-prod.iam.gserviceaccount.com\n  - issuer: https://tokens.example.com/\n    subject: job\n")
+	writeFile(t, dir, "carnet.yaml", strings.Replace(readFile(t, dir, "carnet.yaml"), "google_audience: https://carnet.lab\nissuers:\n", "issuers:\n  - {issuer: \"https://tokens.example.com\", audience: \"https://carnet.lab\"}\n", 1))
 	var many strings.Builder
 	for i := range 40 {
 		fmt.Fprintf(&many, "from-operator/a-folder-with-a-long-name-%d/, ", i)
@@ -338,6 +340,8 @@ func TestLintFindsAllAtOnce(t *testing.T) {
 		"destination lake: 41 prefixes make a session policy of",
 		"tenants/itself.yaml:3: arn:aws:iam::111122223333:role/carnet-f-vend is the runtime itself",
 		"tenants/noone.yaml:3: arn:aws:iam::111122223333:role/carnet-no-one is nobody",
+		"tenants/unheard.yaml:5: sync-worker@operator-prod.iam.gserviceaccount.com cannot call: carnet.yaml says no google_audience",
+		"tenants/unheard.yaml:6: job cannot call: its issuer https://tokens.example.com/ is none of carnet.yaml's",
 	} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("it does not say %q:\n%s", want, got.out)

@@ -24,6 +24,7 @@ import (
 //   - A destination's role, account or user belongs to one tenant.
 //   - An ExternalId binds one tenant to one role.
 //   - No tenant's identity is the runtime's own, or the one with which refusals are tried.
+//   - What a caller shows is accepted by carnet.yaml.
 //
 // A place that has a method Fits says what is wrong with its grant: catalog knows no cloud's
 // language.
@@ -60,6 +61,7 @@ func (l *lint) unread(dir Folder) error {
 
 type lint struct {
 	*Kinds
+	op       *Operator // nil where carnet.yaml cannot be read
 	problems Problems
 	seen     map[string]use // identities, ExternalIds and places, each with its kind before it
 }
@@ -100,6 +102,7 @@ func (l *lint) operator(ctx context.Context, dir Folder) error {
 	if err != nil {
 		return l.failed(err)
 	}
+	l.op = op
 	const runtime, nobody = "the runtime itself", "nobody, with whom refusals are tried"
 	for own, is := range map[string]string{
 		op.Runtime.AWS.Role: runtime, op.Runtime.GCP.ServiceAccount: runtime, op.Nobody.AWS: nobody, op.Nobody.GCP: nobody,
@@ -127,6 +130,7 @@ func (l *lint) tenant(ctx context.Context, dir Folder, name string) error {
 	}
 	f := &tenantFile{lint: l, name: name, file: file, root: new(keys.File).Root(text)}
 	f.identities(t)
+	f.callers(t)
 	for _, d := range destinationsOf(t) {
 		f.destination(d, t.Destinations[d])
 	}
@@ -177,6 +181,20 @@ func (f *tenantFile) identities(t *Tenant) {
 	}
 	if a := t.Identities.GCP; a != nil {
 		f.end(End{ServiceAccount: a}, accountKeys(), "identities", "gcp")
+	}
+}
+
+// callers finds those whose tokens carnet.yaml does not accept.
+func (f *tenantFile) callers(t *Tenant) {
+	for i, c := range t.Callers {
+		line, issuer := under(f.root, "callers").Content[i].Line, func(known Issuer) bool { return known.URL == c.Issuer }
+		switch {
+		case f.op == nil || c.Issuer == "aws":
+		case c.Issuer == "google" && f.op.GoogleAudience == "":
+			f.bad(f.file, line, "%s cannot call: carnet.yaml says no google_audience, so write there what the jobs' ID tokens are for", c.Subject)
+		case c.Issuer != "google" && !slices.ContainsFunc(f.op.Issuers, issuer):
+			f.bad(f.file, line, "%s cannot call: its issuer %s is none of carnet.yaml's: write it there, the same to the last slash", c.Subject, c.Issuer)
+		}
 	}
 }
 
