@@ -14,6 +14,8 @@ import (
 	"hash/fnv"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"carnet.dev/carnet/shared/catalog"
@@ -129,8 +131,11 @@ func shard(o strict.Object) (Shard, error) {
 	if !regexp.MustCompile(`^[1-9][0-9]{0,3}/[1-9][0-9]{0,3}$`).MatchString(word) {
 		return Shard{}, bad(`write "shard": "1/4" for the first of four`)
 	}
+	n, of, _ := strings.Cut(word, "/")
 	var s Shard
-	if _, err := fmt.Sscanf(word, "%d/%d", &s.N, &s.Of); err != nil || s.N > s.Of {
+	s.N, _ = strconv.Atoi(n) // both are numbers, as was seen
+	s.Of, _ = strconv.Atoi(of)
+	if s.N > s.Of {
 		return Shard{}, bad("shard %s: there is no %d of %d", word, s.N, s.Of)
 	}
 	return s, nil
