@@ -16,7 +16,8 @@ import (
 // Name is the kind's in files.
 const Name = "queue"
 
-// Kind returns the kind, for the functions' list.
+// Kind returns the kind, for the functions' list. A queue's session needs neither Hosts nor Answers,
+// since AWS's STS alone is called for it; they stand here to be tried.
 func Kind() destination.Kind {
 	return destination.Kind{
 		Kind:    catalog.Kind{Name: Name, New: func() catalog.Place { return new(Place) }, Keys: placeKeys},

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/tour"
+	"carnet.dev/carnet/shared/catalog"
 )
 
 // The operator's function in the lab, by the names that it has on either cloud.
@@ -40,7 +43,7 @@ func New(t *tour.Tour, carnet string) (*Environment, error) {
 	if err := os.WriteFile(ca, t.Lab().CA.PEM(), 0o600); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(writeProfiles(profiles, carnet), os.Mkdir(g.bin(), 0o700), os.Symlink(carnet, filepath.Join(g.bin(), "carnet"))); err != nil {
+	if err := errors.Join(writeProfiles(t, profiles, carnet), os.Mkdir(g.bin(), 0o700), os.Symlink(carnet, filepath.Join(g.bin(), "carnet"))); err != nil {
 		return nil, err
 	}
 	g.clients = []Variable{
@@ -90,12 +93,20 @@ func (g *Environment) functions(l *lab.Lab) error {
 	return nil
 }
 
-// writeProfiles gives the AWS command line a profile for each bucket on AWS, as a reader
-// would write it for a catalog of his own.
-func writeProfiles(file, carnet string) error {
+// writeProfiles gives the AWS command line a profile for each destination that gives an AWS session,
+// as a reader would write it for a catalog of his own.
+func writeProfiles(t *tour.Tour, file, carnet string) error {
 	var text strings.Builder
-	for _, name := range []string{"acme/lake", "globex/lake"} {
-		fmt.Fprintf(&text, "[profile %s]\nregion = %s\ncredential_process = %q vend %s --format aws\n\n", strings.ReplaceAll(name, "/", "-"), labRegion, carnet, name)
+	for _, tenant := range tour.Tenants() {
+		found, err := t.Tenant(tenant)
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(found.Destinations)) {
+			if found.Destinations[name].Gives == catalog.Session {
+				fmt.Fprintf(&text, "[profile %s-%s]\nregion = %s\ncredential_process = %q vend %s/%s --format aws\n\n", tenant, name, labRegion, carnet, tenant, name)
+			}
+		}
 	}
 	return os.WriteFile(file, []byte(text.String()), 0o600)
 }

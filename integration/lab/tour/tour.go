@@ -6,10 +6,12 @@
 package tour
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +22,10 @@ import (
 	"carnet.dev/carnet/integration/lab"
 	"carnet.dev/carnet/integration/lab/sample"
 	"carnet.dev/carnet/integration/lab/world"
+	"carnet.dev/carnet/shared/catalog"
 	"carnet.dev/carnet/shared/exchange"
+	"carnet.dev/carnet/shared/exchange/destination"
+	"carnet.dev/carnet/shared/exchange/destination/kinds"
 )
 
 // A Row is one request and what came of it.
@@ -110,8 +115,12 @@ func (t *Tour) Walk(ctx context.Context, each func(Row)) error {
 
 func (t *Tour) chains(ctx context.Context, each func(Row)) error {
 	for _, runtime := range []string{"aws", "gcp"} {
-		for _, tenant := range []string{"acme", "globex"} {
-			for _, dest := range []string{"lake", "drop", "warehouse", "marts", "frost", "ledger"} {
+		for _, tenant := range Tenants() {
+			found, err := t.Tenant(tenant)
+			if err != nil {
+				return err
+			}
+			for _, dest := range inOrder(found) {
 				if err := t.variants(ctx, runtime, tenant, dest, each); err != nil {
 					return err
 				}
@@ -119,6 +128,29 @@ func (t *Tour) chains(ctx context.Context, each func(Row)) error {
 		}
 	}
 	return nil
+}
+
+// Tenants are the sample's.
+func Tenants() []string { return []string{"acme", "globex"} }
+
+// Tenant reads a tenant's file of the sample as it stands.
+func (t *Tour) Tenant(name string) (*catalog.Tenant, error) {
+	file := filepath.Join("tenants", name+".yaml")
+	text, err := os.ReadFile(filepath.Join(t.Catalog(), file))
+	if err != nil {
+		return nil, err
+	}
+	return kinds.All().Catalog().ParseTenant(file, text)
+}
+
+// inOrder lists a tenant's destinations, kind by kind.
+func inOrder(t *catalog.Tenant) []string {
+	names := slices.Collect(maps.Keys(t.Destinations))
+	kind := func(name string) int {
+		return slices.IndexFunc(kinds.All(), func(k destination.Kind) bool { return k.Name == t.Destinations[name].Kind })
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(kind(a)-kind(b), strings.Compare(a, b)) })
+	return names
 }
 
 // variants vends through the chains that differ: by both of the tenant's

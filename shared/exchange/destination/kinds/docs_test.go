@@ -26,11 +26,11 @@ func TestTheDocsListTheKeys(t *testing.T) {
 func table(t *testing.T, page, name string, set keys.Set) {
 	t.Helper()
 	file := filepath.Join("..", "..", "..", "..", "docs", page)
+	from, to := "<!-- keys of "+name+" -->\n", "<!-- end of keys -->"
 	text, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("docs/%s is missing: write it, with the two lines\n%s%s\nand UPDATE=1 writes the table between them", page, from, to)
 	}
-	from, to := "<!-- keys of "+name+" -->\n", "<!-- end of keys -->"
 	before, rest, begins := strings.Cut(string(text), from)
 	got, after, ends := strings.Cut(rest, to)
 	if !begins || !ends {
@@ -46,5 +46,17 @@ func table(t *testing.T, page, name string, set keys.Set) {
 	}
 	if got != want {
 		t.Errorf("docs/%s: the keys of %s are not what their declaration says: run UPDATE=1 go test ./shared/exchange/destination/kinds", page, name)
+	}
+}
+
+// TestTheDescriptionListsTheKinds: docs/openapi.yaml names every kind where it names one.
+func TestTheDescriptionListsTheKinds(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "kind: {enum: [" + strings.Join(kinds.All().Catalog().Names, ", ") + "]}"
+	if named := strings.Count(string(text), "kind: {enum:"); named == 0 || strings.Count(string(text), want) != named {
+		t.Errorf("docs/openapi.yaml names other kinds than the list: write %s", want)
 	}
 }
