@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +31,7 @@ func keyFlags(cmd *cobra.Command, known *catalog.Kinds) {
 			case k.IsFlag():
 				f.Bool(name, false, "")
 			case k.IsList():
-				f.StringSlice(name, nil, "")
+				f.StringArray(name, nil, "")
 			default:
 				f.String(name, "", "")
 			}
@@ -64,7 +65,7 @@ func saidOf(flag *pflag.Flag, kind, says string) {
 // refuseFlags refuses what does not belong to the kind: it would be lost in silence.
 func refuseFlags(flags *pflag.FlagSet, kind, what string) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
-		if kinds := f.Annotations[kindsOf]; kinds != nil && !slices.Contains(kinds, kind) {
+		if kinds := f.Annotations[kindsOf]; kinds != nil && !slices.Contains(kinds, kind) || f.Name == "kind" && kind == "" {
 			err = fmt.Errorf("--%s is not for %s: take it out", f.Name, what)
 		}
 	})
@@ -152,6 +153,11 @@ func (a *answers) key(k keys.Key, wanted bool) error {
 		}
 		values = split(k, line)
 	}
+	for _, v := range values {
+		if err := k.Check(v); err != nil {
+			return fmt.Errorf("--%s %w", k.FlagName(), err)
+		}
+	}
 	if len(values) > 0 {
 		a.given[k.Name] = strings.Join(values, ",")
 		a.lines = append(a.lines, k.Name+": "+k.YAML(values...))
@@ -160,12 +166,7 @@ func (a *answers) key(k keys.Key, wanted bool) error {
 }
 
 // value is what was given for a key so far, or its default.
-func (a *answers) value(key string) string {
-	if given := a.given[key]; given != "" {
-		return given
-	}
-	return a.all.Key(key).Default
-}
+func (a *answers) value(key string) string { return cmp.Or(a.given[key], a.all.Key(key).Default) }
 
 func question(k keys.Key) string {
 	says := k.Name + " (" + strings.TrimSuffix(k.Sentence, ".")
@@ -232,7 +233,7 @@ func (p *prompter) text(flag, question string, check func(string) error) (string
 		if wrong := check(line); wrong == nil {
 			return line, nil
 		} else if line != "" {
-			fmt.Fprintf(p.cmd.ErrOrStderr(), "%s %v\n", flag, wrong)
+			fmt.Fprintf(p.cmd.ErrOrStderr(), "%s %v\n", strings.Fields(flag)[0], wrong)
 		}
 	}
 }

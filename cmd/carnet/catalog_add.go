@@ -145,7 +145,7 @@ func (o *addOptions) create(cmd *cobra.Command, c catalogFiles, tenant, dest str
 		text = append(text, caller...)
 	}
 	if dest != "" {
-		text = append(text, "destinations:", "  "+dest+":")
+		text = append(text, "destinations:", "  "+keys.Scalar(dest)+":")
 		for _, l := range lines {
 			text = append(text, "    "+l)
 		}

@@ -51,7 +51,7 @@ later may help: carnet help exit-codes.`,
 	f.BoolVar(&o.asJSON, "json", false, "as --format json")
 	f.DurationVar(&o.minTTL, "min-ttl", 0, "how long the credential must still be good, such as 15m (default 5m)")
 	f.StringVar(&o.access, "access", "", "ask for less than the catalog grants: read or write")
-	f.StringSliceVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix within one that is granted (again for more)")
+	f.StringArrayVar(&o.prefixes, "prefix", nil, "ask for less than the catalog grants: a prefix within one that is granted (again for more)")
 	o.remote.flags(f)
 	complete(cmd, "format", "text", "json", "env", "aws")
 	complete(cmd, "runtime", "aws", "gcp")

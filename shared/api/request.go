@@ -59,7 +59,7 @@ func object(text []byte, known ...string) (fields, error) {
 	}
 	for _, m := range o {
 		if !slices.Contains(known, m.Key) {
-			return fields{}, bad("the key %q is not known: write %s", m.Key, strings.Join(known, ", "))
+			return fields{}, bad("the key %.64q is not known: write %s", m.Key, strings.Join(known, ", "))
 		}
 	}
 	return fields{Object: o}, nil
@@ -174,5 +174,5 @@ func parseGrant(text []byte) (exchange.Grant, error) {
 	case "", exchange.Read, exchange.Write, exchange.ReadWrite:
 		return g, nil
 	}
-	return g, bad("access is %q: write read, write or read_write", g.Access)
+	return g, bad("access is %.64q: write read, write or read_write", g.Access)
 }

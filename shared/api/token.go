@@ -120,11 +120,11 @@ func once(form url.Values) error {
 	for name, values := range form {
 		folded := strings.ToLower(name)
 		if len(values) != 1 || seen[folded] {
-			return bad("the parameter %q is there twice", name)
+			return bad("the parameter %.64q is there twice", name)
 		}
 		seen[folded] = true
 		if strings.ContainsFunc(values[0], unicode.IsControl) || !utf8.ValidString(values[0]) {
-			return bad("the parameter %q has a control character in it", name)
+			return bad("the parameter %.64q has a control character in it", name)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -131,19 +132,10 @@ func (l *lint) tenant(ctx context.Context, dir Folder, name string) error {
 	f := &tenantFile{lint: l, name: name, file: file, root: new(keys.File).Root(text)}
 	f.identities(t)
 	f.callers(t)
-	for _, d := range destinationsOf(t) {
+	for _, d := range slices.Sorted(maps.Keys(t.Destinations)) {
 		f.destination(d, t.Destinations[d])
 	}
 	return nil
-}
-
-func destinationsOf(t *Tenant) []string {
-	var names []string
-	for name := range t.Destinations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // identity is what tells two apart: a role's path is no part of what others see of it.

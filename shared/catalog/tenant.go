@@ -166,11 +166,7 @@ func (f byName) Read(m *keys.Mapping, k keys.Key, into any) {
 		if d := f.destination(m, name.Value, n); d != nil {
 			t.Destinations[name.Value] = d
 			t.reachable(m, name, d)
-			for _, l := range append(slices.Clone(d.Chain), ChainLink{}) {
-				end := l.end()
-				if end.Principal() == "" {
-					end = d.End
-				}
+			for _, end := range d.ends(t) {
 				if id := bind(bound, end); id != "" {
 					m.Bad(n, "destination %s: the external_id %s binds %s too, and a token that was made for the one would be taken by the other: have another made, by `carnet catalog rotate`", name.Value, id, bound[id])
 				}
@@ -223,7 +219,8 @@ func (t *Tenant) reachable(m *keys.Mapping, name *yaml.Node, d *Destination) {
 		m.Bad(name, "destination %s cannot be reached: the tenant has no identity, so write `identities:`, or a `chain:` here", name.Value)
 	}
 	var seen []string
-	for _, p := range d.principals(t) {
+	for _, end := range d.ends(t) {
+		p := end.Principal()
 		if slices.Contains(seen, p) {
 			m.Bad(name, "destination %s: its chain enters %s twice: every identity may stand in it once", name.Value, p)
 		}
@@ -241,20 +238,22 @@ func crosses(from, to string) bool {
 	return a[0] == "arn" && b[0] == "arn" && a[1] != b[1]
 }
 
-// principals lists who stands in a destination's chain, as far as the file knows.
-func (d *Destination) principals(t *Tenant) []string {
+// ends are who stands in a destination's chain, as far as the file knows; of the tenant's two
+// identities that on the destination's cloud comes last.
+func (d *Destination) ends(t *Tenant) []End {
 	links := d.Chain
-	if len(links) == 0 {
+	if len(links) == 0 && d.End.Role != nil {
+		links = []ChainLink{{ServiceAccount: t.Identities.GCP}, {Role: t.Identities.AWS}}
+	} else if len(links) == 0 {
 		links = []ChainLink{{Role: t.Identities.AWS}, {ServiceAccount: t.Identities.GCP}}
 	}
-	links = append(slices.Clone(links), ChainLink{Role: d.End.Role, ServiceAccount: d.End.ServiceAccount})
-	var list []string
+	var list []End
 	for _, l := range links {
-		if p := l.end().Principal(); p != "" {
-			list = append(list, p)
+		if e := l.end(); e.Principal() != "" {
+			list = append(list, e)
 		}
 	}
-	return list
+	return append(list, d.End)
 }
 
 // destinationKeys are the kind's own, and those that every destination has.

@@ -21,7 +21,7 @@ type hclLine struct{ why, name, value string }
 // Set writes a value, where it is not empty.
 func (h *Block) Set(why, name string, value any) {
 	if text := quoted(value); text != `""` && text != "null" && text != "[]" {
-		h.lines = append(h.lines, hclLine{why, name, strings.ReplaceAll(text, `","`, `", "`)})
+		h.lines = append(h.lines, hclLine{why, name, strings.NewReplacer(`","`, `", "`, "${", "$${", "%{", "%%{").Replace(text)})
 	}
 }
 

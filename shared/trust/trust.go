@@ -99,8 +99,10 @@ func SQLName(name string) string {
 	return QuotedName(name)
 }
 
-// Literal writes a string into a statement of SQL.
-func Literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+// Literal writes a string into a statement of Snowflake's SQL, where a backslash escapes too.
+func Literal(text string) string {
+	return "'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(text) + "'"
+}
 
 // Retired is an ExternalId that has just been replaced; empty: there is none.
 func (s *Sheet) Retired() string { return s.ask.Retired }

@@ -132,7 +132,7 @@ func number(least, most int) *leaf {
 	want := func() string { return fmt.Sprintf("a number from %d to %d", least, most) }
 	return parsed("!!int", "1", want, object{"type": "integer", "minimum": least, "maximum": most}, func(text string) (any, bool) {
 		n, err := strconv.Atoi(text)
-		return n, err == nil && n >= least && n <= most
+		return n, err == nil && strconv.Itoa(n) == text && n >= least && n <= most
 	})
 }
 

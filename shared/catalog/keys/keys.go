@@ -248,8 +248,8 @@ func (k Key) YAML(values ...string) string {
 
 // Scalar writes a string so that every reader of YAML reads that string.
 func Scalar(value string) string {
-	if otherwise(&yaml.Node{Tag: "!!str", Value: value}) {
-		return `"` + value + `"`
+	if otherwise(&yaml.Node{Tag: "!!str", Value: value}) || strings.ContainsAny(value, ",[]{}") { // in a list too
+		return "'" + strings.ReplaceAll(value, "'", "''") + "'"
 	}
 	text, err := yaml.Marshal(value)
 	if err != nil {

@@ -100,7 +100,7 @@ func (l *leaf) takes(tag string) bool {
 }
 
 func (k Key) quoted(n *yaml.Node) string {
-	if k.leaf.tag == "!!str" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+	if k.leaf.tag == "!!str" && n.Kind == yaml.ScalarNode && n.Tag != "!!null" && k.Check(n.Value) == nil {
 		return ", \"" + n.Value + "\""
 	}
 	return ""

@@ -54,7 +54,7 @@ func remedies() map[string]mend.Remedy {
 func sql(s *trust.Sheet) {
 	p := s.Dest.Place.(*snowflake.Place)
 	user := trust.SQLName(p.User)
-	role := cmp.Or(s.Fact("role"), trust.SQLName(strings.ToUpper(p.User)+"_ROLE"))
+	role := trust.SQLName(cmp.Or(s.Fact("role"), strings.ToUpper(p.User)+"_ROLE"))
 	s.Run("A role of its own: none of Snowflake's, which may far more.", "CREATE ROLE IF NOT EXISTS "+role+";")
 	s.Run("TYPE = SERVICE cannot have a password.", "CREATE USER IF NOT EXISTS "+user+" TYPE = SERVICE DEFAULT_ROLE = "+role+";")
 	if p.Login == snowflake.KeyPair {
@@ -146,14 +146,14 @@ func short(audience string) string {
 func grants(s *trust.Sheet, role string) {
 	database, in, warehouse := s.Fact("database"), s.Fact("schema"), s.Fact("warehouse")
 	if warehouse != "" {
-		s.Run("", "GRANT USAGE ON WAREHOUSE "+warehouse+" TO ROLE "+role+";")
+		s.Run("", "GRANT USAGE ON WAREHOUSE "+trust.SQLName(warehouse)+" TO ROLE "+role+";")
 	}
 	if database == "" || in == "" {
 		s.Run("What the role may do: --database, --schema and --warehouse print these grants.", "-- GRANT USAGE ON DATABASE … TO ROLE "+role+";")
 		return
 	}
-	schema := database + "." + in
-	s.Run("One schema, and no more than is needed there.", "GRANT USAGE ON DATABASE "+database+" TO ROLE "+role+";")
+	schema := trust.SQLName(database) + "." + trust.SQLName(in)
+	s.Run("One schema, and no more than is needed there.", "GRANT USAGE ON DATABASE "+trust.SQLName(database)+" TO ROLE "+role+";")
 	s.Run("", "GRANT USAGE ON SCHEMA "+schema+" TO ROLE "+role+";")
 	access := s.Access()
 	for _, t := range []string{"ALL", "FUTURE"} {
