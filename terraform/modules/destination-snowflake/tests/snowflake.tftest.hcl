@@ -114,3 +114,14 @@ run "a_quote_in_the_external_id_is_refused" {
   }
   expect_failures = [var.external_id]
 }
+
+run "a_path_does_not_end_a_literal" {
+  command = plan
+  variables {
+    tenant_role_arn = "arn:aws:iam::111122223333:role/a\\'/carnet-t-acme"
+  }
+  assert {
+    condition     = strcontains(output.sql, "SUBJECT = 'arn:aws:iam::111122223333:role/a\\\\''/carnet-t-acme'")
+    error_message = output.sql
+  }
+}
