@@ -65,7 +65,7 @@ func ExternalID() keys.Grammar {
 func wellKnown(id string) error {
 	services := []string{"snowflakecomputing.com", "sts.amazonaws.com", "api://AzureADTokenExchange", "https://accounts.google.com", "https://accounts.google.com/"}
 	if slices.Contains(services, id) || strings.Contains(id, "//iam.googleapis.com/") || strings.HasSuffix(id, ".apps.googleusercontent.com") {
-		return errors.New("is the audience of a service, whose tokens many hold: leave external_id to `carnet catalog add`")
+		return errors.New("is the audience of a service, whose tokens many hold: write one of its own, such as `uuidgen` prints")
 	}
 	return nil
 }

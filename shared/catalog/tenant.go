@@ -168,7 +168,7 @@ func (f byName) Read(m *keys.Mapping, k keys.Key, into any) {
 			t.reachable(m, name, d)
 			for _, end := range d.ends(t) {
 				if id := bind(bound, end); id != "" {
-					m.Bad(n, "destination %s: the external_id %s binds %s too, and a token that was made for the one would be taken by the other: have another made, by `carnet catalog rotate`", name.Value, id, bound[id])
+					m.Bad(n, "destination %s: the external_id %s binds %s too, and a token that was made for the one would be taken by the other: write a new one here, such as `uuidgen` prints, and have its owner apply what `carnet trust` prints then", name.Value, id, bound[id])
 				}
 			}
 		}
@@ -190,7 +190,7 @@ func (ks *Kinds) destination(file *keys.Mapping, name string, n *yaml.Node) *Des
 	m.Done()
 	d.About = d.Place.About()
 	if time.Until(d.Verified) > 24*time.Hour { // a day elsewhere may be ahead of ours
-		m.Bad(m.At("verified"), "%s: verified is %s, which is yet to come: `carnet check --probe --record` writes the day", m.What, d.Verified.Format(time.DateOnly))
+		m.Bad(m.At("verified"), "%s: verified is %s, which is yet to come: take it out, and `carnet check --probe --record` writes the day", m.What, d.Verified.Format(time.DateOnly))
 	}
 	if d.Deliver != nil && d.Deliver.Format == "aws" && d.Gives != Session {
 		m.Bad(m.At("deliver"), "%s: deliver: format aws is for AWS sessions: write json", m.What)
